@@ -1,0 +1,60 @@
+"""What can go wrong in the backend, in one tree.
+
+RestorationError             anything a user should read: what, why, what to do next
+├── InputError               the picture, mask or file cannot be used
+├── OptionsError             a choice is out of range or two choices exclude each other
+├── WeightsError             a weight file is missing, damaged or of another network
+├── DeviceError              the chosen device is absent or out of memory
+└── Cancelled                the user stopped the job; not a failure
+"""
+
+from __future__ import annotations
+
+
+class RestorationError(Exception):
+    """A failure whose message is one sentence for the user.
+
+    Args:
+        message: what happened, why, and what to do next.
+        code: a stable word for programs and translations, for example "mask-size".
+        parameters: the values that the message names.
+    """
+
+    default_code = "restoration-failed"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, **parameters: str | int | float
+    ) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
+        self.parameters = parameters
+
+
+class InputError(RestorationError):
+    """The picture, mask or file cannot be used."""
+
+    default_code = "input"
+
+
+class OptionsError(RestorationError):
+    """A choice is out of range, or two choices exclude each other."""
+
+    default_code = "options"
+
+
+class WeightsError(RestorationError):
+    """A weight file is missing, damaged, or belongs to another network."""
+
+    default_code = "weights"
+
+
+class DeviceError(RestorationError):
+    """The chosen device is absent or has too little memory."""
+
+    default_code = "device"
+
+
+class Cancelled(RestorationError):
+    """The user stopped the job."""
+
+    default_code = "cancelled"

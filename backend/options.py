@@ -1,0 +1,51 @@
+"""The user's choices for one restoration, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from backend.errors import OptionsError
+
+Scratches = Literal["automatic", "mask", "none"]
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do with a picture.
+
+    Attributes:
+        scratches: "automatic" detects damage and joins it with the given mask, "mask" uses the
+            given mask alone, "none" repairs nothing.
+        threshold: damage probability from which a pixel is repaired, in [0, 1]; None takes the
+            value recommended for the weights.
+        repair_scratches: fill the masked pixels; False stops after the mask ("detect only").
+        whole_picture: translate the whole picture, not just the masked pixels.
+        enhance_faces: find and enhance faces.
+        weights: "bundled", "official", or a folder in the official layout.
+        device: "auto" takes the fastest device that is present.
+    """
+
+    scratches: Scratches = "automatic"
+    threshold: float | None = None
+    repair_scratches: bool = True
+    whole_picture: bool = True
+    enhance_faces: bool = True
+    weights: str = "bundled"
+    device: DeviceChoice = "auto"
+
+    def __post_init__(self) -> None:
+        if self.scratches not in get_args(Scratches):
+            raise OptionsError(
+                f"Scratches cannot be {self.scratches!r}: choose automatic, mask or none."
+            )
+        if self.device not in get_args(DeviceChoice):
+            raise OptionsError(f"The device cannot be {self.device!r}: choose auto, cpu or cuda.")
+        if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
+            raise OptionsError(
+                f"The threshold is {self.threshold}, but it is a probability: "
+                "choose a value from 0 to 1."
+            )
+        if not self.weights:
+            raise OptionsError("The weights have no name: choose bundled, official or a folder.")
