@@ -31,6 +31,7 @@ class Metadata:
         xmp: an XMP packet.
         dpi: resolution in pixels per inch, horizontal and vertical.
         lossless: the file kept every pixel; decides how WebP is written.
+        suffix: the usual file name ending of the format, with its dot.
     """
 
     icc: bytes | None = None
@@ -38,6 +39,7 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     lossless: bool = True
+    suffix: str = ".png"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,274 @@
+"""Load and save photos: PNG, JPEG, TIFF and WebP with their profile, EXIF and resolution."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from backend.errors import InputError
+from backend.files_metadata import fitting_profile, read_metadata, with_resolution
+from backend.files_png import is_sixteen_bit_png, read_sixteen_bit_png, write_sixteen_bit_png
+from backend.files_tiff import (
+    check_tiff,
+    is_tiff,
+    read_sixteen_bit_tiff,
+    read_tiff_metadata,
+)
+from backend.files_tiff_writer import MOST_BYTES, write_tiff
+from backend.images import Metadata, Picture, Pixels, to_eight_bit
+
+FORMATS: Final = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""File name endings that are read and written."""
+
+USUAL_SUFFIX: Final = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+}
+MOST_PIXELS = 1_000_000_000
+WEBP_LONGEST_SIDE = 16383
+JPEG_LONGEST_SIDE = 65500
+JPEG_QUALITY = 95
+
+# Direct modes, and what each other mode becomes.
+MODES: Final = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "P": "RGB"}
+MODES_MORE: Final = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
+
+
+def load_picture(path: Path) -> Picture:
+    """Read a photo the right way up.
+
+    Args:
+        path: PNG, JPEG, TIFF or WebP, gray or RGB, 8 or 16 bit per channel, one picture.
+
+    Raises:
+        InputError: one sentence about why it cannot be used.
+    """
+    try:
+        with _large_pictures_allowed():
+            return _load(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the name.", code="file-missing") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, not a photo.", code="file-is-folder") from error
+    except PermissionError as error:
+        raise InputError(
+            f"{path} may not be read: check its permissions.", code="file-permission"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path.name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
+            code="file-format",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path.name} has more than {MOST_PIXELS // 1_000_000} megapixels: make it smaller.",
+            code="file-too-large",
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+        # Pillow and tifffile raise all of these for truncated or contradictory bytes.
+        raise InputError(
+            f"{path.name} is damaged: copy or scan it again.", code="file-damaged"
+        ) from error
+
+
+def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> None:
+    """Write a photo in the format that the ending of `path` names, whole or not at all.
+
+    JPEG and WebP hold 8 bit per channel, JPEG no transparency; 16 bit are rounded to 8 for them.
+
+    Args:
+        picture: what to write.
+        path: its folder must exist.
+        overwrite: replace an existing file; without it an existing file is an error.
+
+    Raises:
+        InputError: the format cannot hold the picture, or the file cannot be written.
+    """
+    kind = format_of(path)
+    if not overwrite and path.exists():
+        raise InputError(f"{path} exists already: choose another name.", code="file-exists")
+    _check_fits(picture, kind, path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        # Made here and exclusively, so that the file gets the user's usual permissions.
+        partial.open("xb").close()
+        _write(picture, kind, partial)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): choose another folder.",
+            code="file-not-written",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def format_of(path: Path) -> str:
+    """The format that the ending of `path` names: PNG, JPEG, TIFF or WEBP.
+
+    Raises:
+        InputError: another ending.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"The ending of {path.name} names no known format: use .png, .jpg, .tif or .webp.",
+            code="file-ending",
+        )
+    return kind
+
+
+@contextmanager
+def _large_pictures_allowed() -> Iterator[None]:
+    """Scans have hundreds of megapixels; Pillow takes them for an attack unless told otherwise."""
+    limit = Image.MAX_IMAGE_PIXELS
+    # Pillow warns from the limit on and refuses twice as much.
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _load(path: Path) -> Picture:
+    sixteen_bit_tiff = is_tiff(path) and check_tiff(path)
+    try:
+        image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP"))
+    except UnidentifiedImageError:
+        if not sixteen_bit_tiff:
+            raise
+        return Picture(read_sixteen_bit_tiff(path), read_tiff_metadata(path))
+    with image:
+        kind = str(image.format)
+        _check_single(image, kind, path)
+        lossless = kind in ("PNG", "TIFF") or (kind == "WEBP" and _is_lossless_webp(path))
+        metadata, orientation = read_metadata(image, lossless=lossless, suffix=USUAL_SUFFIX[kind])
+        if sixteen_bit_tiff:
+            pixels = read_sixteen_bit_tiff(path)
+        elif kind == "PNG" and is_sixteen_bit_png(path):
+            pixels = read_sixteen_bit_png(path, image.info.get("transparency"))
+        else:
+            pixels = _eight_bit_pixels(image, path)
+    return Picture(oriented(pixels, orientation), metadata)
+
+
+def _check_single(image: Image.Image, kind: str, path: Path) -> None:
+    # Further pictures in a JPEG are previews or gain maps; TIFF pages are checked before.
+    if kind in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
+        raise InputError(
+            f"{path.name} is animated: save the frame that you want as a picture of its own.",
+            code="animated",
+        )
+
+
+def _is_lossless_webp(path: Path) -> bool:
+    with path.open("rb") as stream:
+        # The bitstream follows the short chunks of the header.
+        return b"VP8L" in stream.read(64)
+
+
+def _eight_bit_pixels(image: Image.Image, path: Path) -> Pixels:
+    mode = {**MODES, **MODES_MORE}.get(image.mode)
+    if mode is None:
+        raise InputError(
+            f"{path.name} is a picture of the kind {image.mode}: convert it to gray or RGB with 8 "
+            "or 16 bit per channel first.",
+            code="color-model",
+        )
+    if "transparency" in image.info and "A" not in mode:
+        mode = "LA" if mode == "L" and image.mode != "P" else "RGBA"
+    pixels: Any = np.asarray(image if image.mode == mode else image.convert(mode))
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    result: npt.NDArray[np.uint8] = np.ascontiguousarray(pixels)
+    return result
+
+
+def oriented(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn and mirror (H, W, C) pixels as the EXIF orientation (1 to 8) says."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _check_fits(picture: Picture, kind: str, path: Path) -> None:
+    longest = {"WEBP": WEBP_LONGEST_SIDE, "JPEG": JPEG_LONGEST_SIDE}.get(kind)
+    if longest and max(picture.size.width, picture.size.height) > longest:
+        raise InputError(
+            f"{path.name} would be wider or higher than the {longest} pixels that the format "
+            "holds: use .png or .tif.",
+            code="format-size",
+        )
+    if kind == "TIFF" and picture.pixels.nbytes > MOST_BYTES:
+        raise InputError(f"{path.name} would be too large for TIFF: use .png.", code="format-size")
+    if kind == "JPEG" and picture.has_alpha:
+        raise InputError(
+            f"{path.name} cannot be transparent, but the photo is: use .png, .tif or .webp.",
+            code="format-alpha",
+        )
+
+
+def _write(picture: Picture, kind: str, path: Path) -> None:
+    pixels, metadata = picture.pixels, picture.metadata
+    channels = pixels.shape[2]
+    profile = fitting_profile(metadata, channels)
+    with path.open("wb") as stream:
+        if kind == "TIFF":
+            write_tiff(picture, profile, stream)
+            return
+        if kind == "PNG" and pixels.dtype == np.uint16:
+            write_sixteen_bit_png(picture, profile, stream)
+            return
+        image = Image.fromarray(to_eight_bit(pixels if channels > 1 else pixels[..., 0]))
+        if kind == "WEBP" and channels < 3:
+            image = image.convert("RGB" if channels == 1 else "RGBA")
+            profile = fitting_profile(metadata, 3)
+        image.save(stream, format=kind, **_settings(metadata, kind, profile))
+
+
+def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {"icc_profile": profile} if profile else {}
+    if metadata.exif:
+        settings["exif"] = metadata.exif
+    if metadata.dpi:
+        settings["dpi"] = metadata.dpi
+    if kind == "PNG":
+        if metadata.xmp:
+            text = PngImagePlugin.PngInfo()
+            text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+            settings["pnginfo"] = text
+        return settings
+    if metadata.xmp:
+        settings["xmp"] = metadata.xmp
+    if kind == "JPEG":
+        return {**settings, "quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
+    exif = with_resolution(metadata)
+    settings = {**settings, "exif": exif} if exif else settings
+    # "exact" keeps the colours below full transparency.
+    return {**settings, "lossless": metadata.lossless, "quality": JPEG_QUALITY, "exact": True}

@@ -1,0 +1,124 @@
+"""Read a file's EXIF, ICC, XMP and resolution, and bring them into the form that is written."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from PIL import Image
+
+from backend.images import Metadata
+
+ORIENTATION = 0x0112
+EXIF_IFD = 0x8769
+GPS_IFD = 0x8825
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+PIXEL_DIMENSIONS = (0xA002, 0xA003)
+CENTIMETRES_PER_INCH = 2.54
+
+DESCRIPTIVE_TAGS = {
+    # Description, maker, model; resolution; page name; software, date, artist, computer; copyright;
+    # rating; IPTC; the Windows title, comment, author, keywords and subject. All else in the main
+    # directory of a TIFF file describes how that file stores its pixels.
+    *(270, 271, 272, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, 285, 305, 306, 315, 316),
+    *(18246, 18249, 33432, 33723, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095),
+}
+
+
+def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[Metadata, int]:
+    """Take the metadata out of an opened file.
+
+    Returns:
+        The metadata, with orientation removed, and the orientation (1 to 8) that it had.
+    """
+    exif, orientation = read_exif(image)
+    dpi = image.info.get("dpi") or _exif_dpi(exif)
+    if dpi is not None and not (dpi[0] > 0 and dpi[1] > 0):
+        dpi = None
+    if dpi is not None and orientation > 4:
+        dpi = (dpi[1], dpi[0])
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    metadata = Metadata(
+        icc=image.info.get("icc_profile") or None,
+        exif=exif_bytes(exif, orientation),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=None if dpi is None else (float(dpi[0]), float(dpi[1])),
+        lossless=lossless,
+        suffix=suffix,
+    )
+    return metadata, orientation
+
+
+def read_exif(image: Image.Image) -> tuple[Image.Exif, int]:
+    """The EXIF block, empty where it is missing or damaged, and the orientation (1 to 8)."""
+    try:
+        exif = image.getexif()
+        # Reading the nested directories now keeps a damaged one from failing when it is written.
+        exif.get_ifd(EXIF_IFD), exif.get_ifd(GPS_IFD)
+        orientation = exif.get(ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        return Image.Exif(), 1
+    valid = isinstance(orientation, int) and 1 <= orientation <= 8
+    return exif, orientation if valid else 1
+
+
+def exif_bytes(exif: Image.Exif, orientation: int) -> bytes | None:
+    """The describing tags as an EXIF block, or None where there is nothing to say."""
+    kept = Image.Exif()
+    for tag, value in exif.items():
+        if tag in DESCRIPTIVE_TAGS:
+            kept[tag] = value
+    for tag in (EXIF_IFD, GPS_IFD):
+        kept.pop(tag, None)
+        nested = dict(exif.get_ifd(tag))
+        if orientation > 4:
+            for dimension in PIXEL_DIMENSIONS:
+                nested.pop(dimension, None)
+        if nested:
+            kept[tag] = nested
+    if not len(kept):
+        return None
+    try:
+        return kept.tobytes()
+    except (ValueError, TypeError, KeyError, OverflowError, struct.error):
+        # A tag whose value contradicts its type cannot be written by anyone.
+        return None
+
+
+def parse_exif(block: bytes | None) -> Image.Exif:
+    """The opposite of `exif_bytes`."""
+    exif = Image.Exif()
+    if block:
+        exif.load(block)
+    return exif
+
+
+def with_resolution(metadata: Metadata) -> bytes | None:
+    """The EXIF block with the resolution in it, for WebP, which has no field of its own."""
+    if metadata.dpi is None:
+        return metadata.exif
+    exif = parse_exif(metadata.exif)
+    exif[X_RESOLUTION], exif[Y_RESOLUTION] = metadata.dpi
+    exif[RESOLUTION_UNIT] = 2
+    return exif.tobytes()
+
+
+def fitting_profile(metadata: Metadata, channels: int) -> bytes | None:
+    """The ICC profile if it describes this number of channels: a gray one does not fit RGB."""
+    profile = metadata.icc
+    if profile is None or len(profile) < 20:
+        return profile
+    wanted = b"GRAY" if channels < 3 else b"RGB "
+    return profile if profile[16:20] in (wanted, b"\0\0\0\0") else None
+
+
+def _exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
+    values: list[Any] = [exif.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
+    unit = exif.get(RESOLUTION_UNIT, 2)
+    if None in values or unit not in (2, 3):
+        return None
+    try:
+        factor = CENTIMETRES_PER_INCH if unit == 3 else 1.0
+        return float(values[0]) * factor, float(values[1]) * factor
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None

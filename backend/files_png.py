@@ -1,0 +1,102 @@
+"""PNG with 16 bit per channel, which Pillow can neither read nor write in colour."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import cv2
+import numpy as np
+
+from backend.errors import InputError
+from backend.images import Picture, Pixels
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Number of channels to the color type of the PNG specification (third edition, 11.2.1)."""
+
+FILTER_UP = 2
+"""Each row is stored as the difference to the row above: simple, and good for photos."""
+
+INCHES_PER_METRE = 1 / 0.0254
+BAND_BYTES = 1 << 24
+
+
+def is_sixteen_bit_png(path: Path) -> bool:
+    """Whether `path` begins as a PNG file with 16 bit per channel."""
+    with path.open("rb") as stream:
+        header = stream.read(26)
+    return header.startswith(SIGNATURE) and len(header) == 26 and header[24] == 16
+
+
+def read_sixteen_bit_png(path: Path, transparency: object) -> Pixels:
+    """Read (H, W, C) uint16 pixels.
+
+    Args:
+        path: a PNG file with 16 bit per channel.
+        transparency: the gray level that stands for transparent, if the file names one.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    encoded = np.fromfile(path, dtype=np.uint8)
+    color_type = int(encoded[25])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16:
+        raise InputError(f"{path.name} is damaged: copy or scan it again.", code="file-damaged")
+    pixels: Any = decoded if decoded.ndim == 3 else decoded[..., None]
+    if color_type == 4:
+        # OpenCV repeats the gray level in three channels.
+        return np.ascontiguousarray(pixels[..., [0, 3]])
+    if pixels.shape[2] == 1 and isinstance(transparency, int):
+        alpha = np.where(pixels == transparency, 0, 65535).astype(np.uint16)
+        return np.concatenate([pixels, alpha], axis=2)
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
+    return np.ascontiguousarray(pixels[..., order])
+
+
+def write_sixteen_bit_png(picture: Picture, profile: bytes | None, stream: BinaryIO) -> None:
+    """Write 16-bit pixels with ICC, EXIF, XMP and resolution."""
+    metadata, size = picture.metadata, picture.size
+    color_type = COLOR_TYPES[picture.pixels.shape[2]]
+    stream.write(SIGNATURE)
+    header = struct.pack(">IIBBBBB", size.width, size.height, 16, color_type, 0, 0, 0)
+    _write_chunk(stream, b"IHDR", header)
+    if profile:
+        _write_chunk(stream, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if metadata.dpi:
+        per_metre = [round(value * INCHES_PER_METRE) for value in metadata.dpi]
+        _write_chunk(stream, b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    if metadata.exif:
+        _write_chunk(stream, b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
+    if metadata.xmp:
+        _write_chunk(stream, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+    _write_rows(stream, picture.pixels)
+    _write_chunk(stream, b"IEND", b"")
+
+
+def _write_rows(stream: BinaryIO, pixels: Pixels) -> None:
+    height, width, channels = pixels.shape
+    row_bytes = width * channels * 2
+    band_rows = max(1, BAND_BYTES // row_bytes)
+    # Level 4 is about three times as fast as the default for a few per cent of size.
+    compressor = zlib.compressobj(4)
+    above = np.zeros((1, row_bytes), dtype=np.uint8)
+    for top in range(0, height, band_rows):
+        band = np.ascontiguousarray(pixels[top : top + band_rows].astype(">u2"))
+        rows = band.view(np.uint8).reshape(-1, row_bytes)
+        filtered = np.empty((len(rows), row_bytes + 1), dtype=np.uint8)
+        filtered[:, 0] = FILTER_UP
+        filtered[:, 1:] = rows - np.concatenate([above, rows[:-1]])
+        above = rows[-1:]
+        data = compressor.compress(filtered.tobytes())
+        if data:
+            _write_chunk(stream, b"IDAT", data)
+    _write_chunk(stream, b"IDAT", compressor.flush())
+
+
+def _write_chunk(stream: BinaryIO, kind: bytes, data: bytes) -> None:
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    stream.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum))

@@ -1,0 +1,126 @@
+"""Read TIFF with 16 bit per channel, which Pillow reads in gray only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import tifffile
+
+from backend.errors import InputError
+from backend.files_metadata import (
+    CENTIMETRES_PER_INCH,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+)
+from backend.images import Metadata, Pixels
+
+TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
+PREMULTIPLIED = 1
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether `path` begins as a TIFF file."""
+    with path.open("rb") as stream:
+        return stream.read(4) in TIFF_SIGNATURES
+
+
+def check_tiff(path: Path) -> bool:
+    """Look at the first page.
+
+    Returns:
+        Whether it has 16 bit per channel.
+
+    Raises:
+        InputError: several pages, or samples that are no 8 or 16-bit gray or RGB.
+    """
+    with tifffile.TiffFile(path) as file:
+        # A reduced page is the thumbnail of another.
+        pages: list[Any] = list(file.pages)
+        if sum(not page.is_reduced for page in pages) > 1:
+            raise InputError(
+                f"{path.name} has several pages: save each page as a file of its own.",
+                code="several-pages",
+            )
+        page = pages[0]
+        bits, is_integer = page.bitspersample, int(page.sampleformat) == 1
+        if bits > 16 or not is_integer:
+            raise InputError(
+                f"{path.name} has {bits}-bit{'' if is_integer else ' floating-point'} channels: "
+                "convert it to 16 or 8 bit per channel first.",
+                code="pixel-type",
+            )
+        return bool(bits == 16)
+
+
+def read_sixteen_bit_tiff(path: Path) -> Pixels:
+    """Read (H, W, C) uint16 pixels.
+
+    Raises:
+        InputError: a colour model, compression or channel count that cannot be read.
+    """
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[0]
+        photometric, samples = int(page.photometric), int(page.samplesperpixel)
+        extra = tuple(int(kind) for kind in page.extrasamples)
+        planar = samples > 1 and int(page.planarconfig) == 2
+        colors = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3}.get(photometric)
+        if colors is None or samples - colors not in (0, 1):
+            raise InputError(
+                f"{path.name} is neither gray nor RGB with at most one alpha channel: convert it "
+                "to RGB first.",
+                code="color-model",
+            )
+        pixels = _decode(path, page, samples)
+    if planar and pixels.ndim == 3 and pixels.shape[0] == samples:
+        pixels = np.moveaxis(pixels, 0, 2)
+    pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], samples)
+    if photometric == MIN_IS_WHITE:
+        pixels[..., 0] = 65535 - pixels[..., 0]
+    if samples > colors and extra == (PREMULTIPLIED,):
+        pixels = _divide_by_alpha(pixels)
+    return np.ascontiguousarray(pixels)
+
+
+def _decode(path: Path, page: Any, samples: int) -> Any:
+    try:
+        return page.asarray()
+    except (KeyError, ValueError) as error:
+        # tifffile needs another package for LZW and the like; OpenCV brings them, for 1, 3 and 4
+        # channels.
+        decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
+        if decoded is None or decoded.dtype != np.uint16 or channels != samples:
+            raise InputError(
+                f"{path.name} is compressed in a way that cannot be read: save it without "
+                "compression.",
+                code="compression",
+            ) from error
+        order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+        return np.atleast_3d(decoded)[..., order]
+
+
+def _divide_by_alpha(pixels: Pixels) -> Pixels:
+    alpha = np.maximum(pixels[..., -1:].astype(np.uint64), 1)
+    color = (pixels[..., :-1].astype(np.uint64) * 65535 + alpha // 2) // alpha
+    pixels[..., :-1] = np.minimum(color, 65535).astype(np.uint16)
+    return pixels
+
+
+def read_tiff_metadata(path: Path) -> Metadata:
+    """Profile and resolution of a TIFF file that Pillow cannot identify (16-bit gray and alpha)."""
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[0]
+        tags = page.tags
+        profile = tags.valueof("InterColorProfile")
+        values = [tags.valueof(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
+        unit = int(tags.valueof(RESOLUTION_UNIT, 2))
+    dpi = None
+    if None not in values and unit in (2, 3) and all(bottom for _, bottom in values):
+        factor = CENTIMETRES_PER_INCH if unit == 3 else 1.0
+        dpi = (values[0][0] / values[0][1] * factor, values[1][0] / values[1][1] * factor)
+    return Metadata(icc=profile, dpi=dpi, suffix=".tif")
