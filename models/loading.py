@@ -1,0 +1,270 @@
+"""Read weight files safely and strictly, and write the project's own.
+
+Nothing in a weight file is ever executed: safetensors holds only numbers, and pickled checkpoints
+are read by torch's restricted unpickler. Names and shapes must fit exactly; a file that fits in
+part is refused, since a network with some random layers still draws something.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from models.face_generator import FaceGenerator
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
+from models.registry import (
+    SPEC_METADATA_KEY,
+    ModelSpec,
+    Network,
+    WeightFileError,
+    bundled_files,
+    bundled_folder,
+    official_files,
+    read_spec,
+)
+from models.restoration_vae import RestorationVAE
+from models.scratch_unet import ScratchUNet
+
+__all__ = [
+    "WeightFileError",
+    "WeightSet",
+    "build",
+    "bundled_weights",
+    "official_weights",
+    "save_bundled",
+]
+
+_FAMILIES: dict[str, Callable[..., nn.Module]] = {
+    "scratch_unet": ScratchUNet,
+    "restoration_vae": RestorationVAE,
+    "quality_mapping": QualityMapping,
+    "scratch_mapping": ScratchMapping,
+    "high_resolution_mapping": HighResolutionMapping,
+    "face_generator": FaceGenerator,
+}
+
+_LARGEST_HALF = torch.finfo(torch.float16).max
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where one network's weights are: a file, and the part of it that is meant."""
+
+    path: Path
+    wrapping_key: str | None = None
+    prefix: str = ""
+
+
+class WeightSet:
+    """The weights for one restoration, found but not yet read.
+
+    Attributes:
+        name: "bundled" or the folder, for messages and results.
+    """
+
+    def __init__(
+        self, name: str, sources: Mapping[Network, tuple[ModelSpec | None, _Source]]
+    ) -> None:
+        self.name = name
+        self._sources = dict(sources)
+
+    def has(self, network: Network) -> bool:
+        """Whether the file with this network's weights is there."""
+        return network in self._sources and self._sources[network][1].path.is_file()
+
+    def spec(self, network: Network) -> ModelSpec:
+        """Facts about a network; the file of an official one need not be there.
+
+        Raises:
+            WeightFileError: this set has no such network, or a bundled file is missing.
+        """
+        return self._find(network)[0]
+
+    def load(self, network: Network, device: torch.device | str = "cpu") -> nn.Module:
+        """Read a network: float32, in eval mode, without gradients.
+
+        Raises:
+            WeightFileError: the file is missing, damaged, or does not fit the network exactly.
+        """
+        spec, source = self._find(network)
+        if not source.path.is_file():
+            raise _missing(network, source.path)
+        state = _read_state(source)
+        with torch.device("meta"):  # no time for random numbers that are replaced at once
+            module = build(spec)
+        expected = module.state_dict()
+        _check_fit(expected, state, source.path)
+        # Copies, because a mapped file must be let go.
+        full = {key: state[key].to(value.dtype, copy=True) for key, value in expected.items()}
+        module.load_state_dict(full, strict=True, assign=True)
+        if isinstance(module, FaceGenerator):
+            module.fix_spectral_norm()
+        return module.requires_grad_(False).eval().to(device)
+
+    def _find(self, network: Network) -> tuple[ModelSpec, _Source]:
+        if network not in self._sources:
+            raise WeightFileError(
+                f"The weights '{self.name}' have no network for {network}: choose other weights."
+            )
+        spec, source = self._sources[network]
+        if spec is None:
+            raise _missing(network, source.path)
+        return spec, source
+
+
+def _missing(network: Network, path: Path) -> WeightFileError:
+    return WeightFileError(
+        f"The weight file {path.name} for {network} is missing: "
+        f"put it into {path.parent}, or choose other weights."
+    )
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    """Make the network of a spec with fresh weights.
+
+    Raises:
+        WeightFileError: this version knows no such family, or it has no such hyper-parameter.
+    """
+    try:
+        return _FAMILIES[spec.family](**spec.hyper_parameters)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightFileError(
+            f"The weights for {spec.network} describe a network this version cannot build "
+            f"({error}): update Restore Old Photo, or choose other weights."
+        ) from error
+
+
+def bundled_weights() -> WeightSet:
+    """The project's own weights.
+
+    Raises:
+        WeightFileError: all files are missing, or one is damaged.
+    """
+    files = bundled_files()
+    if not any(path.is_file() for path in files):
+        raise WeightFileError(
+            f"The bundled weights are missing in {bundled_folder()}: "
+            "install Restore Old Photo again, or choose other weights."
+        )
+    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {}
+    for path, networks in files.items():
+        spec = read_spec(path) if path.is_file() else None
+        for network in networks:
+            sources[network] = _part_of(spec, path, network) if spec else (None, _Source(path))
+    return WeightSet("bundled", sources)
+
+
+def _part_of(spec: ModelSpec, path: Path, network: Network) -> tuple[ModelSpec, _Source]:
+    """The spec and place of one network in a bundled file, which may be a joint set."""
+    if spec.family != "restorer":
+        return spec, _Source(path)
+    part, family = (
+        ("vae", "restoration_vae") if "vae" in network else ("mapping", "scratch_mapping")
+    )
+    own = ModelSpec(network, family, spec.hyper_parameters[part], spec.inference)
+    return own, _Source(path, prefix=part + ".")
+
+
+def official_weights(folder: Path) -> WeightSet:
+    """The original's checkpoints below `folder`, in their published layout.
+
+    Raises:
+        WeightFileError: none of them is there.
+    """
+    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {}
+    for file in official_files():
+        assert file.spec.network != "restoration"  # the manifest lists single networks
+        path = folder / file.path
+        sources[file.spec.network] = (file.spec, _Source(path, file.wrapping_key))
+    if not any(source.path.is_file() for _, source in sources.values()):
+        raise WeightFileError(
+            f"There are no official weights in {folder}: put the published checkpoint folders "
+            "'Global' and 'Face_Enhancement' there, or choose the bundled weights."
+        )
+    return WeightSet(str(folder), sources)
+
+
+def save_bundled(module: nn.Module, spec: ModelSpec, path: Path) -> None:
+    """Write weights as a safetensors file that describes itself.
+
+    Matrices and kernels are stored with half precision; vectors (biases, statistics), which are
+    few and may be very small, with single.
+
+    Args:
+        module: has the parameters `build(spec)` expects; for the family "restorer" those of its
+            parts behind "vae." and "mapping.".
+        spec: stored in the metadata.
+        path: replaced only when the whole file is written.
+
+    Raises:
+        ValueError: a value does not fit into half precision.
+    """
+    state = {}
+    for key, tensor in module.state_dict().items():
+        value = tensor.detach().cpu()
+        if value.is_floating_point() and value.ndim >= 2:
+            if not bool((value.abs() <= _LARGEST_HALF).all()):
+                raise ValueError(f"{key} has values that half precision cannot hold.")
+            value = value.half()
+        state[key] = value.contiguous()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    metadata = {"format": "pt", SPEC_METADATA_KEY: spec.to_json()}
+    safetensors.torch.save_file(state, unfinished, metadata=metadata)
+    unfinished.replace(path)
+
+
+def _read_state(source: _Source) -> dict[str, Tensor]:
+    path = source.path
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            # Mapped, so that the optimiser's state in the file takes no memory.
+            content = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged bytes make unpicklers raise nearly anything
+        raise WeightFileError(
+            f"The weight file {path} is incomplete, or holds something other than numbers "
+            f"({type(error).__name__}): get it again from its publisher."
+        ) from error
+    if source.wrapping_key is not None and isinstance(content, dict):
+        content = content.get(source.wrapping_key, content)
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightFileError(
+            f"The weight file {path} is not a list of named arrays: "
+            "check that the right file lies there."
+        )
+    return {
+        str(key).removeprefix(source.prefix): value
+        for key, value in content.items()
+        if str(key).startswith(source.prefix)
+    }
+
+
+def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], path: Path) -> None:
+    missing = [key for key in expected if key not in state]
+    surplus = [key for key in state if key not in expected]
+    unlike = [
+        f"{key} is {tuple(state[key].shape)} instead of {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    problems = [f"{key} is missing" for key in missing] + unlike
+    problems += [f"{key} is not expected" for key in surplus]
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise WeightFileError(
+            f"The weight file {path} belongs to another network ({problems[0]}{more}): "
+            "check that the right file lies there."
+        )

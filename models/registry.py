@@ -1,0 +1,190 @@
+"""Which weight files there are, what they hold and where they lie. Needs no torch.
+
+manifest.json lists the original's published checkpoints ("official") with sizes and sums, and the
+project's own files ("bundled"), which describe themselves in their metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from models.loading import WeightSet
+
+Network = Literal[
+    "detection",
+    "vae_a",
+    "vae_b_quality",
+    "vae_b_scratch",
+    "mapping_quality",
+    "mapping_scratch",
+    "mapping_high_resolution",
+    "face_256",
+    "face_512",
+]
+
+SPEC_METADATA_KEY = "spec"
+"""Where a bundled safetensors file keeps its ModelSpec as JSON."""
+
+# Longer headers than this are no weight file of ours; a damaged length must not fill the memory.
+_LARGEST_HEADER_BYTES = 16 * 2**20
+
+
+class WeightFileError(ValueError):
+    """A weight file is missing, damaged, or of another network; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Facts about a network.
+
+    Attributes:
+        network: what it is for; "restoration" is the joint set behind all vae and mapping names.
+        family: which class: scratch_unet, restoration_vae, quality_mapping, scratch_mapping,
+            high_resolution_mapping, face_generator, or restorer (a VAE and a scratch mapping).
+        hyper_parameters: the class's arguments that differ from its defaults; for a restorer
+            {"vae": ..., "mapping": ...}.
+        inference: what a stage must know to run it. Detection: threshold, short_side. Restoration:
+            residual (the output is added to the input), hole ("white" or "inpainted": what fills
+            masked pixels beforehand), multiple (of which width and height must be one). Face:
+            residual.
+    """
+
+    network: Network | Literal["restoration"]
+    family: str
+    hyper_parameters: dict[str, Any] = field(default_factory=dict)
+    inference: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(self.__dict__, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> ModelSpec:
+        """Raises ValueError, KeyError or TypeError when the text is no spec."""
+        values = json.loads(text)
+        return ModelSpec(
+            values["network"], values["family"], values["hyper_parameters"], values["inference"]
+        )
+
+
+@dataclass(frozen=True)
+class OfficialFile:
+    """One of the original's checkpoints.
+
+    Attributes:
+        path: below the folder that holds all of them, with forward slashes.
+        size_bytes: None where nobody recorded it.
+        sha256: of the published file.
+        wrapping_key: entry that holds the weights, for a file that holds more; else None.
+        archive: name of the published archive that contains it.
+    """
+
+    spec: ModelSpec
+    path: str
+    size_bytes: int | None
+    sha256: str
+    wrapping_key: str | None
+    archive: str
+
+
+def data_folder() -> Path:
+    """Where this user's weights, settings and running backend are kept; it may not exist yet."""
+    chosen = os.environ.get("RESTORE_OLD_PHOTO_HOME")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "restore-old-photo"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "restore-old-photo"
+    return Path.home() / ".local" / "share" / "restore-old-photo"
+
+
+def official_folder() -> Path:
+    """Where `--weights official` looks for the original's checkpoints."""
+    return data_folder() / "weights" / "official"
+
+
+def bundled_folder() -> Path:
+    """Where the project's own weights lie."""
+    return Path(__file__).parent / "weights"
+
+
+def read_manifest() -> dict[str, Any]:
+    text = (Path(__file__).parent / "manifest.json").read_text(encoding="utf-8")
+    manifest: dict[str, Any] = json.loads(text)
+    return manifest
+
+
+def official_files() -> list[OfficialFile]:
+    """The original's checkpoints, one for each network."""
+    return [
+        OfficialFile(
+            ModelSpec(
+                entry["network"], entry["family"], entry["hyper_parameters"], entry["inference"]
+            ),
+            entry["path"],
+            entry["size_bytes"],
+            entry["sha256"],
+            entry["wrapping_key"],
+            entry["archive"],
+        )
+        for entry in read_manifest()["official"]["files"]
+    ]
+
+
+def bundled_files() -> dict[Path, list[Network]]:
+    """The project's own weight files and the networks that each of them holds."""
+    return {
+        bundled_folder() / entry["path"]: entry["networks"]
+        for entry in read_manifest()["bundled"]["files"]
+    }
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Read the spec from a bundled file's metadata.
+
+    Raises:
+        WeightFileError: the file is missing, or damaged, or has no spec.
+    """
+    if not path.is_file():
+        raise WeightFileError(
+            f"The weight file {path.name} is missing in {path.parent}: "
+            "install Restore Old Photo again, or choose other weights."
+        )
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _LARGEST_HEADER_BYTES:
+                raise ValueError("the header is too long")
+            header = json.loads(file.read(length))
+        return ModelSpec.from_json(header["__metadata__"][SPEC_METADATA_KEY])
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise WeightFileError(
+            f"The weight file {path} is damaged or not one of Restore Old Photo's ({error}): "
+            "install Restore Old Photo again, or choose other weights."
+        ) from error
+
+
+def resolve_weights(choice: str) -> WeightSet:
+    """Find the weights that the user chose.
+
+    Args:
+        choice: "bundled", "official", or a folder with the original's checkpoints in their
+            published layout (Global/checkpoints/..., Face_Enhancement/checkpoints/...).
+
+    Raises:
+        WeightFileError: the folder is missing, or has none of the checkpoints.
+    """
+    # Here, because installer and doctor read this module where torch is not installed.
+    from models.loading import bundled_weights, official_weights
+
+    if choice == "bundled":
+        return bundled_weights()
+    return official_weights(official_folder() if choice == "official" else Path(choice))
