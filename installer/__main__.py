@@ -1,0 +1,16 @@
+"""`python3 -m installer`: refuses an old Python in words, then hands over to command.py."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036  It runs under whatever Python people have.
+    found = ".".join(str(part) for part in sys.version_info[:2])
+    sys.exit(
+        f"This is Python {found}, but Restore Old Photo needs 3.10 or newer: "
+        'run it with such a Python, for example "python3.11 -m installer".'
+    )
+
+from installer.command import main
+
+sys.exit(main())

@@ -1,0 +1,101 @@
+"""The last steps: a command on the search path, and the record that the installation is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from installer.errors import InstallationError
+
+PROGRAM = "restore-old-photo"
+
+
+@dataclass(frozen=True)
+class LauncherStep:
+    """A link to the program in ~/.local/bin; another program of that name is left alone."""
+
+    program: Path
+    home: Path
+
+    @property
+    def link(self) -> Path:
+        return self.home / ".local" / "bin" / PROGRAM
+
+    @property
+    def title(self) -> str:
+        return f"command {PROGRAM} in {self.link.parent}"
+
+    def is_done(self) -> bool:
+        return self._is_foreign() or self.is_linked()
+
+    def do(self) -> None:
+        try:
+            self.link.parent.mkdir(parents=True, exist_ok=True)
+            self.link.unlink(missing_ok=True)
+            self.link.symlink_to(self.program)
+        except OSError as error:
+            raise InstallationError(
+                f"{self.link} could not be made ({error.strerror}): make {self.link.parent} "
+                "writable for you, then run this again."
+            ) from error
+
+    def undo(self) -> None:
+        if self.is_linked():
+            self.link.unlink()
+
+    def is_linked(self) -> bool:
+        """Whether the link is there and leads to our program."""
+        return self.link.is_symlink() and self.link.readlink() == self.program
+
+    def _is_foreign(self) -> bool:
+        # A link that leads nowhere is an earlier one of ours, or of no use to anybody.
+        return self.link.exists() and not self.is_linked()
+
+
+@dataclass(frozen=True)
+class RecordStep:
+    """installation.json in the data folder: it appears last and says that all is in place."""
+
+    path: Path
+    installation: Mapping[str, str]
+
+    title = "record of the installation"
+
+    def is_done(self) -> bool:
+        try:
+            return bool(json.loads(self.path.read_text(encoding="utf-8")) == self.installation)
+        except (OSError, ValueError):
+            return False
+
+    def do(self) -> None:
+        temporary = self.path.with_suffix(".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(dict(self.installation), indent=2), encoding="utf-8")
+            temporary.replace(self.path)
+        except OSError as error:
+            raise InstallationError(
+                f"{self.path} could not be written ({error.strerror}): make its folder writable "
+                "for you, then run this again."
+            ) from error
+
+    def undo(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def command_for(program: Path, launcher: LauncherStep | None, search_path: str) -> str:
+    """How the user calls the program: by name when the link is found, by its path otherwise."""
+    if launcher is not None and launcher.is_linked():
+        folders = [Path(folder) for folder in search_path.split(os.pathsep) if folder]
+        if launcher.link.parent in folders:
+            return PROGRAM
+    return f'"{program}"' if " " in str(program) else str(program)
+
+
+def has_launcher(system: str = sys.platform) -> bool:
+    """Whether this system has a customary folder for a user's own programs."""
+    return system != "win32"

@@ -1,0 +1,140 @@
+"""Where GIMP keeps its profiles on this machine.
+
+A profile is the folder with the user's settings, one for each GIMP version; plug-ins go to its
+`plug-ins` folder. The installer and `doctor` both look here, and both ask here whether the plug-in
+in a profile is whole. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.layout import PLUGIN_NAME, plugin_files
+
+_VERSION_FOLDER = re.compile(r"\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profile folder.
+
+    Attributes:
+        folder: the profile; it need not exist when the user or the environment names it.
+        version: GIMP's version as the folder's name gives it, "3.0"; "3" when it does not tell.
+    """
+
+    folder: Path
+    version: str
+
+    @property
+    def plug_ins(self) -> Path:
+        return self.folder / "plug-ins"
+
+    @property
+    def is_supported(self) -> bool:
+        """GIMP 3 and later; the plug-in for 2.10 is a separate one."""
+        return int(self.version.split(".")[0]) >= 3
+
+
+def find_profiles(
+    system: str = sys.platform,
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> list[Profile]:
+    """Find every GIMP profile of this user, of all versions and kinds of package.
+
+    Args:
+        system: a value of `sys.platform`.
+        environment: environment variables; None takes this process's.
+        home: the user's home folder; None takes this user's.
+
+    Returns:
+        Profiles sorted by version, each folder once. Where GIMP2_DIRECTORY or GIMP3_DIRECTORY is
+        set, GIMP of that generation uses nothing else, and so it is the only one listed.
+    """
+    environment = os.environ if environment is None else environment
+    home = Path.home() if home is None else home
+    found = _below(configuration_folders(system, environment, home))
+    for generation in (2, 3):
+        named = environment.get(f"GIMP{generation}_DIRECTORY")
+        if named:
+            found = [profile for profile in found if _generation(profile) != generation]
+            # GIMP, too, reads a relative path from the home folder.
+            found.append(profile_of(home / named, fallback=str(generation)))
+    return sorted(found, key=lambda profile: (_number(profile.version), str(profile.folder)))
+
+
+def profile_of(folder: Path, fallback: str = "3") -> Profile:
+    """The profile in a folder that somebody named; `fallback` is the version if it does not say."""
+    name = folder.name
+    return Profile(folder, name if _VERSION_FOLDER.fullmatch(name) else fallback)
+
+
+def plugin_fault(plug_ins: Path, installation: Mapping[str, str]) -> str | None:
+    """What is wrong with the plug-in in a profile's folder for plug-ins; None when nothing is.
+
+    Args:
+        plug_ins: the folder; it need not exist.
+        installation: what the plug-in's installation.json must say.
+    """
+    folder = plug_ins / PLUGIN_NAME
+    entry = folder / f"{PLUGIN_NAME}.py"
+    try:
+        if not entry.is_file():
+            return "it is missing"
+        if not os.access(entry, os.X_OK):
+            return "it is not executable, so GIMP passes over it"
+        if json.loads((folder / "installation.json").read_text(encoding="utf-8")) != installation:
+            return "it belongs to another installation"
+        for place, origin in plugin_files().items():
+            if (folder / place).read_bytes() != origin.read_bytes():
+                return "it is of another version"
+    except (OSError, ValueError):
+        return "it is damaged"
+    return None
+
+
+def configuration_folders(system: str, environment: Mapping[str, str], home: Path) -> list[Path]:
+    """The folders that may hold profiles; GIMP's own package comes first, then the sandboxes."""
+    if system == "win32":
+        roaming = environment.get("APPDATA")
+        return [(Path(roaming) if roaming else home / "AppData" / "Roaming") / "GIMP"]
+    if system == "darwin":
+        return [home / "Library" / "Application Support" / "GIMP"]
+    configuration = environment.get("XDG_CONFIG_HOME")
+    candidates = [
+        Path(configuration) / "GIMP" if configuration else home / ".config" / "GIMP",
+        # The sandboxes have their own XDG_CONFIG_HOME, or none: look in the usual place as well.
+        home / ".config" / "GIMP",
+        home / ".var" / "app" / "org.gimp.GIMP" / "config" / "GIMP",
+        home / "snap" / "gimp" / "current" / ".config" / "GIMP",
+    ]
+    return list(dict.fromkeys(candidates))
+
+
+def _below(folders: Iterable[Path]) -> list[Profile]:
+    profiles: dict[Path, Profile] = {}
+    for parent in folders:
+        try:
+            names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
+        except OSError:
+            continue
+        for name in names:
+            if _VERSION_FOLDER.fullmatch(name):
+                folder = parent / name
+                profiles.setdefault(folder.resolve(), Profile(folder, name))
+    return list(profiles.values())
+
+
+def _generation(profile: Profile) -> int:
+    return _number(profile.version)[0]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,88 @@
+"""`python3 -m tests [PYTEST ARGUMENTS]`: make the test environment if need be, run every check.
+
+The environment lies in `.venv` in the checkout, or where --environment says. The checks are ruff,
+the formatter, the type checker and pytest; all run, and any failure fails the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from installer.environment import Environment, EnvironmentStep, TorchStep
+from installer.errors import InstallationError
+from installer.processes import clean_environment
+from installer.project import CHECKOUT
+from installer.steps import Marker, Step, run_steps
+
+CHECKS = (
+    ("ruff", ["ruff", "check", "."]),
+    ("format", ["ruff", "format", "--check", "."]),
+    ("mypy", ["mypy"]),
+)
+
+
+@dataclass(frozen=True)
+class TestPackagesStep:
+    """The checkout itself, editable, with the packages that its tests need."""
+
+    environment: Environment
+
+    title = "packages of the project and its tests"
+
+    @property
+    def _record(self) -> Path:
+        return self.environment.folder / "tests-fingerprint"
+
+    def is_done(self) -> bool:
+        return self._record.is_file() and self._record.read_text() == self._fingerprint()
+
+    def do(self) -> None:
+        self.environment.install(["--editable", f"{CHECKOUT}[test]"])
+        self._record.write_text(self._fingerprint())
+
+    def undo(self) -> None:
+        self.environment.remove()
+
+    def _fingerprint(self) -> str:
+        project = (CHECKOUT / "pyproject.toml").read_bytes()
+        return f"{CHECKOUT} {hashlib.sha256(project).hexdigest()}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all checks; returns 0 when every one passed."""
+    parser = argparse.ArgumentParser(prog="python3 -m tests", description=__doc__)
+    parser.add_argument("--environment", type=Path, default=CHECKOUT / ".venv", metavar="DIR")
+    parser.add_argument("--torch-index", metavar="URL", help="package index to take torch from")
+    options, pytest_arguments = parser.parse_known_args(arguments)
+    folder = options.environment.absolute()
+    environment = Environment(folder, folder.with_name(folder.name + ".log"), print)
+    steps: list[Step] = [
+        EnvironmentStep(environment),
+        TorchStep(environment, options.torch_index),
+        TestPackagesStep(environment),
+    ]
+    try:
+        run_steps(steps, Marker(folder.with_name(folder.name + ".incomplete")), print)
+    except InstallationError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    checks = [*CHECKS, ("pytest", ["pytest", *pytest_arguments])]
+    failed = [name for name, command in checks if not _passes(environment.python, name, command)]
+    print(f"Failed: {', '.join(failed)}." if failed else "All checks passed.")
+    return 1 if failed else 0
+
+
+def _passes(python: Path, name: str, command: Sequence[str]) -> bool:
+    print(f"--- {name}", flush=True)
+    status = subprocess.call([str(python), "-m", *command], cwd=CHECKOUT, env=clean_environment())
+    return status == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
