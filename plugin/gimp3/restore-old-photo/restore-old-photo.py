@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Restore Old Photo in GIMP 3: the procedures, their menu entries, and the edge for errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp, GLib, GObject  # noqa: E402
+from restore_old_photo_gimp3.host import Gimp3Host  # noqa: E402
+from restore_old_photo_shared import launcher  # noqa: E402
+from restore_old_photo_shared import options as choices  # noqa: E402
+from restore_old_photo_shared.client import Client  # noqa: E402
+from restore_old_photo_shared.errors import Cancelled, PluginError  # noqa: E402
+from restore_old_photo_shared.host import Watcher  # noqa: E402
+from restore_old_photo_shared.run import run as restore  # noqa: E402
+from restore_old_photo_shared.run import stop_if_cancelled  # noqa: E402
+
+MENU_PATH = f"<Image>/Filters/{choices.MENU}"
+AUTHORS = "The Restore Old Photo developers"
+ACTIONS = {action.name: action for action in choices.ACTIONS}
+
+
+class RestoreOldPhoto(Gimp.PlugIn):
+    """Answers GIMP's questions about the procedures."""
+
+    def do_query_procedures(self) -> list[str]:
+        return list(ACTIONS)
+
+    def do_set_i18n(self, procedure_name: str) -> tuple[bool, None, None]:  # noqa: ARG002
+        return False, None, None
+
+    def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        action = ACTIONS[name]
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        procedure.set_image_types("*")
+        # All are accepted, so that a click explains what is wrong where a gray entry would not.
+        mask = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
+        procedure.set_documentation(action.blurb, action.blurb, name)
+        procedure.set_menu_label(action.menu_label)
+        procedure.add_menu_path(MENU_PATH)
+        procedure.set_attribution(AUTHORS, AUTHORS, "2026")
+        for argument in action.arguments:
+            add_argument(procedure, argument)
+        procedure.add_layer_return_value(
+            "group",
+            "Group",
+            "The inserted layer group; none if nothing was found",
+            True,
+            GObject.ParamFlags.READWRITE,
+        )
+        return procedure
+
+
+def add_argument(procedure: Gimp.Procedure, argument: choices.Argument) -> None:
+    flags = GObject.ParamFlags.READWRITE
+    named = (argument.name, argument.label, argument.blurb)
+    if isinstance(argument, choices.Flag):
+        procedure.add_boolean_argument(*named, argument.default, flags)
+    elif isinstance(argument, choices.Share):
+        procedure.add_double_argument(
+            *named, argument.minimum, argument.maximum, argument.default, flags
+        )
+    else:
+        words = Gimp.Choice.new()
+        for number, (word, label, blurb) in enumerate(argument.values):
+            words.add(word, number, label, blurb)
+        procedure.add_choice_argument(*named, words, argument.default, flags)
+
+
+def run(procedure, run_mode, image, drawables, config, _data):  # type: ignore[no-untyped-def]
+    """One call of a procedure; whatever goes wrong leaves as a sentence."""
+    try:
+        return run_action(procedure, run_mode, image, drawables, config)
+    except Cancelled:
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+    except PluginError as error:
+        sentence = str(error)
+    except Exception as error:  # GIMP shows an uncaught exception as an error without text.
+        traceback.print_exc()
+        sentence = (
+            f"Restore Old Photo stopped because of a mistake in itself ({error!r}): the document "
+            "is as it was; please report this."
+        )
+    return procedure.new_return_values(
+        Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence, "restore-old-photo", 1)
+    )
+
+
+def run_action(procedure, run_mode, image, drawables, config):  # type: ignore[no-untyped-def]
+    action = ACTIONS[procedure.get_name()]
+    title = None
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        from restore_old_photo_gimp3 import dialog, progress
+
+        if progress.has_screen():
+            title = dialog.TITLES[action.name]
+    host = Gimp3Host(image, drawables, title)
+    asks = run_mode == Gimp.RunMode.INTERACTIVE and action.has_dialog and title is not None
+    if asks and not dialog.ask(action, procedure, config, dialog.hint_for(action, host)):
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+    values = {argument.name: config.get_property(argument.name) for argument in action.arguments}
+    group = restore(host, action, values, connect)
+    result = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+    # Index 0 is the status.
+    result.remove(1)
+    value = GObject.Value(Gimp.Layer, group)
+    result.insert(1, value)
+    return result
+
+
+def connect(watcher: Watcher) -> Client:
+    """The backend of this installation; it ends with this GIMP, which is our parent process."""
+    folder = Path(__file__).resolve().parent
+    return launcher.connect(str(folder), os.getppid(), lambda _: stop_if_cancelled(watcher))
+
+
+if __name__ == "__main__":
+    Gimp.main(RestoreOldPhoto.__gtype__, sys.argv)

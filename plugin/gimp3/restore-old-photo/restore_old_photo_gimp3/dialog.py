@@ -1,0 +1,61 @@
+"""The dialog before a run, built from the action's arguments."""
+
+from __future__ import annotations
+
+import gi
+from restore_old_photo_shared.options import DEVICE, SCRATCHES, THRESHOLD, WEIGHTS, Action
+
+from .host import Gimp3Host
+
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp  # noqa: E402
+
+TITLES = {
+    "plug-in-restore-old-photo": "Restore Old Photo",
+    "plug-in-restore-old-photo-detect": "Detect Scratches",
+    "plug-in-restore-old-photo-repair": "Repair Scratches",
+    "plug-in-restore-old-photo-faces": "Enhance Faces",
+}
+ADVANCED = (WEIGHTS.name, DEVICE.name)
+MASK_HINT = (
+    "This photo has a scratch mask layer: what is white in it is repaired.\n"
+    "Delete that layer to have the scratches found anew."
+)
+
+
+def ask(action: Action, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, hint: str) -> bool:
+    """Show the dialog and store the choices in `config`; False means that the user cancelled.
+
+    Args:
+        hint: what the document already says about scratches, or an empty text.
+    """
+    gi.require_version("Gtk", "3.0")
+    gi.require_version("GimpUi", "3.0")
+    from gi.repository import GimpUi, Gtk
+
+    GimpUi.init("restore-old-photo")
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLES[action.name])
+    names = [argument.name for argument in action.arguments if argument.name not in ADVANCED]
+    if THRESHOLD.name in names:
+        dialog.get_scale_entry(THRESHOLD.name, 1.0)
+    if hint:
+        label = dialog.get_label("hint", hint, False, False)
+        label.set_xalign(0.0)
+        names.insert(1 if SCRATCHES.name in names else 0, "hint")
+    dialog.fill_box("advanced-box", list(ADVANCED))
+    dialog.get_label("advanced-title", "Advanced", False, False)
+    dialog.fill_expander("advanced", "advanced-title", False, "advanced-box")
+    dialog.fill([*names, "advanced"])
+    accepted = bool(dialog.run())
+    dialog.destroy()
+    # The window must be gone before the long work begins.
+    while Gtk.events_pending():
+        Gtk.main_iteration()
+    return accepted
+
+
+def hint_for(action: Action, host: Gimp3Host) -> str:
+    """What the user should know about the document before choosing."""
+    if SCRATCHES in action.arguments and host.has_mask_layer():
+        return MASK_HINT
+    return ""

@@ -1,0 +1,66 @@
+"""GIMP 3 as a host of the shared path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gi
+from restore_old_photo_shared.errors import PluginError
+from restore_old_photo_shared.host import Host, Outcome, Picture, Watcher
+
+from . import insertion, progress, source
+
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp  # noqa: E402
+
+
+class Gimp3Host(Host):
+    """One image and its source layer.
+
+    Args:
+        image: the user's image.
+        drawables: what is selected in it, or what the caller passed.
+        window_title: names the progress window; None shows no window.
+
+    Raises:
+        PluginError: what is selected cannot be restored.
+    """
+
+    def __init__(
+        self, image: Gimp.Image, drawables: list[Gimp.Drawable], window_title: str | None
+    ) -> None:
+        self.image = image
+        self.source = source.find_source(image, drawables)
+        self.window_title = window_title
+        self.picture: Picture | None = None
+
+    def read_picture(self) -> Picture:
+        self.picture = source.read_picture(self.source)
+        return self.picture
+
+    def read_selection(self) -> bytes | None:
+        return source.read_selection(self.source)
+
+    def read_mask_layer(self) -> bytes | None:
+        return source.read_mask_layer(self.source)
+
+    def has_mask_layer(self) -> bool:
+        return source.find_mask_layer(self.source) is not None
+
+    def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
+        if self.window_title is None:
+            return progress.wait_quietly(work)
+        return progress.ProgressWindow(self.window_title).wait(work)
+
+    def insert(self, outcome: Outcome) -> Gimp.GroupLayer:
+        # The user can close the image or delete the layer while the job runs.
+        if not self.image.is_valid() or not self.source.is_valid():
+            raise PluginError(
+                "The photo was closed or its layer deleted while it was being restored, so there "
+                "is no place for the result: open it and run again."
+            )
+        assert self.picture is not None
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome))
+
+    def tell(self, sentence: str) -> None:
+        Gimp.message(sentence)

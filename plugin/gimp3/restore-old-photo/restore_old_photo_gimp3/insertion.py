@@ -1,0 +1,203 @@
+"""Insert a job's layers as the group "Restored photo" above the source, in one undo step.
+
+Layers are blended with gamma-encoded values, as the backend does it: GIMP's own default blends
+linear light, which would show soft edges up to 60 levels off.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import gi
+from restore_old_photo_shared.host import Outcome, Picture, ResultLayer
+
+from . import pixels
+from .source import MASK_NAME, PARASITE, all_layers, facts, is_mask_of
+
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp  # noqa: E402
+
+GROUP_NAME = "Restored photo"
+FACES_NAME = "Faces"
+NAMES = {"mask": MASK_NAME, "restored": "Restored", "repair": "Scratch repair"}
+PERSISTENT = 1
+# With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
+OVERLAY_OPACITY = 60.0
+
+
+class Job(NamedTuple):
+    """What came back for which source."""
+
+    source: Gimp.Layer
+    picture: Picture
+    outcome: Outcome
+
+    @property
+    def image(self) -> Gimp.Image:
+        return self.source.get_image()
+
+    @property
+    def is_mask_only(self) -> bool:
+        return all(result.layer.kind == "mask" for result in self.outcome.layers)
+
+
+def insert(job: Job) -> Gimp.GroupLayer:
+    """Put all layers into the document and return their group; undone by one step."""
+    image = job.image
+    selected = image.get_selected_layers()
+    image.undo_group_start()
+    group = None
+    try:
+        if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+            image.convert_rgb()
+        group = insert_group(job)
+        for result in job.outcome.layers:
+            insert_layer(job, group, result)
+        add_source_mask(job, group)
+        if not job.is_mask_only:
+            hide_masks(job)
+    except Exception:
+        if group is not None:
+            image.remove_layer(group)
+        raise
+    finally:
+        image.set_selected_layers(selected)
+        image.undo_group_end()
+    Gimp.displays_flush()
+    return group
+
+
+def insert_group(job: Job) -> Gimp.GroupLayer:
+    image = job.image
+    group = Gimp.GroupLayer.new(image, GROUP_NAME)
+    image.insert_layer(group, job.source.get_parent(), position_above(job.source))
+    blend_encoded_values(group)
+    if job.is_mask_only:
+        group.set_mode(Gimp.LayerMode.PASS_THROUGH)
+    describe(job, group, "group")
+    return group
+
+
+def position_above(source: Gimp.Layer) -> int:
+    """The place above the source and above earlier results for it, which would hide new ones."""
+    image, parent = source.get_image(), source.get_parent()
+    siblings = parent.get_children() if parent else image.get_layers()
+    position = image.get_item_position(source)
+    while position > 0 and facts(siblings[position - 1]).get("source") == source.get_tattoo():
+        position -= 1
+    return position
+
+
+def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
+    image, described = job.image, result.layer
+    parent = faces_group(job, group) if described.kind == "face" else group
+    name = NAMES.get(described.kind, described.name)
+    layer = Gimp.Layer.new(
+        image,
+        name,
+        described.width,
+        described.height,
+        layer_type(job, described.kind),
+        100.0,
+        Gimp.LayerMode.NORMAL,
+    )
+    image.insert_layer(layer, parent, 0)
+    _, x, y = job.source.get_offsets()
+    layer.set_offsets(x + described.x, y + described.y)
+    blend_encoded_values(layer)
+    fill(job, layer, result)
+    if result.mask is not None:
+        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+        layer.add_mask(mask)
+        pixels.write(mask, result.mask, pixels.MASK_FORMAT, 1)
+        layer.set_edit_mask(False)
+    if described.kind == "mask":
+        show_mask(job, layer)
+    describe(job, layer, described.kind)
+
+
+def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
+    """The group of the face layers, made for the first of them."""
+    top = group.get_children()
+    if top and top[0].is_group():
+        return top[0]
+    faces = Gimp.GroupLayer.new(job.image, FACES_NAME)
+    job.image.insert_layer(faces, group, 0)
+    blend_encoded_values(faces)
+    describe(job, faces, "faces")
+    return faces
+
+
+def layer_type(job: Job, kind: str) -> Gimp.ImageType:
+    """Gray stays gray; a layer has alpha where the source has, but the mask needs none."""
+    has_alpha = job.picture.channels in (2, 4) and kind != "mask"
+    if job.image.get_base_type() == Gimp.ImageBaseType.GRAY:
+        return Gimp.ImageType.GRAYA_IMAGE if has_alpha else Gimp.ImageType.GRAY_IMAGE
+    return Gimp.ImageType.RGBA_IMAGE if has_alpha else Gimp.ImageType.RGB_IMAGE
+
+
+def fill(job: Job, layer: Gimp.Layer, result: ResultLayer) -> None:
+    """Write a result's pixels, with the source's alpha where the layer has one."""
+    described, picture = result.layer, job.picture
+    channels, depth, data = described.channels, described.depth, result.pixels
+    if layer.has_alpha():
+        box = (described.x, described.y, described.width, described.height)
+        alpha = pixels.alpha_of(picture.pixels, picture.channels, picture.depth)
+        alpha = pixels.crop(alpha, picture.width, box, depth // 8)
+        data = pixels.with_alpha(data, alpha, channels, depth)
+        channels += 1
+    format_name = pixels.pixel_format(layer, channels, depth)
+    pixels.write(layer, data, format_name, channels * depth // 8)
+
+
+def blend_encoded_values(layer: Gimp.Layer) -> None:
+    # Measured: for NORMAL the composite space decides and the blend space has no effect; both are
+    # set so that another mode chosen by the user behaves alike.
+    layer.set_blend_space(Gimp.LayerColorSpace.RGB_NON_LINEAR)
+    layer.set_composite_space(Gimp.LayerColorSpace.RGB_NON_LINEAR)
+
+
+def show_mask(job: Job, layer: Gimp.Layer) -> None:
+    """Hide the mask below the result, or show it as a glow when it is the result."""
+    if job.is_mask_only:
+        layer.set_mode(Gimp.LayerMode.SCREEN)
+        layer.set_opacity(OVERLAY_OPACITY)
+    else:
+        layer.set_visible(False)
+
+
+def hide_masks(job: Job) -> None:
+    """Hide the glow of an earlier detection, which would lie over the result."""
+    for layer in all_layers(job.image.get_layers()):
+        if is_mask_of(job.source, layer) and layer.get_visible():
+            layer.set_visible(False)
+
+
+def add_source_mask(job: Job, group: Gimp.GroupLayer) -> None:
+    """Give the group a copy of the source's active layer mask: what it hides stays hidden."""
+    mask = job.source.get_mask()
+    if mask is None or not job.source.get_apply_mask():
+        return
+    _, source_x, source_y = job.source.get_offsets()
+    _, x, y = group.get_offsets()
+    area = (x - source_x, y - source_y, group.get_width(), group.get_height())
+    values = pixels.read(mask, area, pixels.MASK_FORMAT)
+    copy = group.create_mask(Gimp.AddMaskType.WHITE)
+    group.add_mask(copy)
+    pixels.write(copy, values, pixels.MASK_FORMAT, 1)
+    group.set_edit_mask(False)
+
+
+def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
+    """Attach what the layer is and how it was made; parasites take ASCII only."""
+    outcome = job.outcome
+    record = {
+        "kind": kind,
+        "source": job.source.get_tattoo(),
+        "options": vars(outcome.options),
+        "model": outcome.model,
+        "seconds": outcome.seconds,
+    }
+    data = json.dumps(record, sort_keys=True).encode("ascii")
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, PERSISTENT, data))

@@ -1,0 +1,137 @@
+"""Which layer is the source, and what is read from it."""
+
+from __future__ import annotations
+
+import json
+
+import gi
+from restore_old_photo_shared.errors import PluginError
+from restore_old_photo_shared.host import Picture
+
+from . import pixels
+
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp  # noqa: E402
+
+PARASITE = "restore-old-photo"
+MASK_NAME = "Scratch mask"
+
+
+def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
+    """The layer to restore, for what is selected in the image.
+
+    Raises:
+        PluginError: there is no such layer, or more than one; one sentence says what to do.
+    """
+    if image.get_floating_sel() is not None:
+        raise PluginError(
+            "There is a floating selection, which is no layer yet: anchor it or make it a new "
+            "layer first."
+        )
+    if len(drawables) != 1:
+        count = "none is" if not drawables else f"{len(drawables)} are"
+        raise PluginError(f"One layer is restored at a time, but {count} selected: select one.")
+    chosen = drawables[0]
+    if chosen.is_layer_mask():
+        chosen = Gimp.Layer.from_mask(chosen)
+    if not isinstance(chosen, Gimp.Layer):
+        raise PluginError("A channel is selected, but only layers are restored: select a layer.")
+    if facts(chosen).get("kind") != "mask":
+        return chosen
+    source = source_of_mask(image, chosen)
+    if source is None:
+        raise PluginError(
+            "The scratch mask is selected, but the layer it belongs to is gone: select the photo's "
+            "layer."
+        )
+    return source
+
+
+def source_of_mask(image: Gimp.Image, mask: Gimp.Layer) -> Gimp.Layer | None:
+    tattoo = facts(mask).get("source")
+    return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None
+
+
+def facts(item: Gimp.Item) -> dict[str, object]:
+    """What an earlier run wrote about an item it inserted; empty for all others."""
+    parasite = item.get_parasite(PARASITE)
+    if parasite is None:
+        return {}
+    try:
+        record = json.loads(bytes(parasite.get_data()).rstrip(b"\x00").decode("ascii"))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def read_picture(source: Gimp.Layer) -> Picture:
+    """The source layer's own pixels: no layer mask, opacity or filter is applied."""
+    image = source.get_image()
+    width, height = source.get_width(), source.get_height()
+    channels = 1 if image.get_base_type() == Gimp.ImageBaseType.GRAY else 3
+    channels += 1 if source.has_alpha() else 0
+    depth = pixels.sample_depth(image)
+    data = pixels.read(source, (0, 0, width, height), pixels.pixel_format(source, channels, depth))
+    return Picture(width, height, channels, depth, pixels.BYTE_ORDER, data)
+
+
+def read_selection(source: Gimp.Layer) -> bytes | None:
+    """The selection over the source layer, or None when nothing is selected."""
+    image = source.get_image()
+    if Gimp.Selection.is_empty(image):
+        return None
+    _, x, y = source.get_offsets()
+    area = (x, y, source.get_width(), source.get_height())
+    return pixels.read(image.get_selection(), area, pixels.MASK_FORMAT)
+
+
+def read_mask_layer(source: Gimp.Layer) -> bytes | None:
+    """The scratch mask of this source, wherever the user has moved it; None without one."""
+    mask = find_mask_layer(source)
+    if mask is None:
+        return None
+    _, source_x, source_y = source.get_offsets()
+    _, mask_x, mask_y = mask.get_offsets()
+    size = (source.get_width(), source.get_height())
+    area = (source_x - mask_x, source_y - mask_y, *size)
+    values = pixels.read(mask, area, pixels.pixel_format(mask, 1, 8))
+    if not mask.has_alpha():
+        return values
+    # An erased pixel is no damage.
+    alpha = pixels.alpha_of(pixels.read(mask, area, pixels.pixel_format(mask, 2, 8)), 2, 8)
+    if alpha.count(b"\xff") == len(alpha):
+        return values
+    return bytes(value * share // 255 for value, share in zip(values, alpha, strict=True))
+
+
+def find_mask_layer(source: Gimp.Layer) -> Gimp.Layer | None:
+    """The topmost mask layer made for this source, else the topmost one of that name."""
+    image = source.get_image()
+    layers = [
+        layer for layer in all_layers(image.get_layers()) if layer.get_id() != source.get_id()
+    ]
+    made = [layer for layer in layers if is_mask_of(source, layer)]
+    # A mask that was drawn by hand or came from another document has no facts, or strange ones.
+    named = [
+        layer
+        for layer in layers
+        if layer.get_name().startswith(MASK_NAME)
+        and not layer.is_group()
+        and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
+    ]
+    return next(iter(made + named), None)
+
+
+def is_mask_of(source: Gimp.Layer, layer: Gimp.Layer) -> bool:
+    record = facts(layer)
+    return record.get("kind") == "mask" and record.get("source") == source.get_tattoo()
+
+
+def all_layers(items: list[Gimp.Layer]) -> list[Gimp.Layer]:
+    """Layers and groups with all that is inside them, from the top."""
+    found = []
+    for item in items:
+        found.append(item)
+        if item.is_group():
+            found.extend(all_layers(item.get_children()))
+    return found
