@@ -53,6 +53,14 @@ def text_path(path):
     return type("")(path)
 
 
+def native_text(text):
+    # type: (Text) -> str
+    """Text as this Python hands it to the system: Python 2 wants bytes."""
+    if sys.version_info >= (3,):
+        return text
+    return text.encode(sys.getfilesystemencoding() or "utf-8")
+
+
 def describe(error):
     # type: (object) -> Text
     """An exception's message, or its name where it has none; Python 2 has messages in bytes."""
@@ -134,7 +142,7 @@ def try_lock(file):
 
 
 def start_detached(command, environment, folder, log):
-    # type: (List[Text], Dict[Text, Text], Text, IO[Any]) -> subprocess.Popen[bytes]
+    # type: (List[str], Dict[str, str], str, IO[Any]) -> subprocess.Popen[bytes]
     """Start a program that outlives this process, with its output in `log`.
 
     Raises:

@@ -1,0 +1,225 @@
+"""Find the running backend, or start it: a process of its own that outlives the plug-in.
+
+A plug-in lives for one run, and GIMP kills it when the user cancels, so nothing here relies on
+being able to tidy up: locks end with their process, and what a file says is always checked.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import io
+import os
+import time
+
+from . import protocol
+from .client import Client
+from .compat import describe, monotonic, native_text, process_exists, start_detached, try_lock
+from .errors import ConnectionLostError, RefusedError, StartError
+from .installation import (
+    clean_environment,
+    find_installation,
+    is_sandboxed,
+    make_private_folder,
+    open_log,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess  # noqa: F401
+
+    # Named in type comments.
+    from typing import Callable, Iterator, Mapping, Optional, Text  # noqa: F401
+
+    from .installation import Installation  # noqa: F401
+    from .messages import Runtime  # noqa: F401
+
+    OnWait = Callable[[float], None]
+
+# A first start on a slow disk reads Python's libraries for the first time.
+START_SECONDS = 60.0
+QUIT_SECONDS = 10.0
+POLL_SECONDS = 0.05
+
+
+def connect(
+    script_folder, watch_pid, on_wait=None, environment=None, timeout_seconds=START_SECONDS
+):
+    # type: (Text, int, Optional[OnWait], Optional[Mapping[str, str]], float) -> Client
+    """A client of the running backend, which is started when there is none.
+
+    Args:
+        script_folder: where the plug-in's script lies.
+        watch_pid: GIMP's process; the backend ends after it.
+        on_wait: called with the seconds waited, many times each second; what it raises ends
+            the wait, and the backend goes on starting.
+        environment: os.environ when None.
+        timeout_seconds: for the start.
+
+    Raises:
+        NotInstalledError: there is no backend on this computer.
+        StartError: it does not start, or cannot be started from here.
+    """
+    environment = os.environ if environment is None else environment
+    installation = find_installation(script_folder, environment)
+    client = find_running(installation, environment)
+    if client is not None:
+        return client
+    refuse_in_sandbox(installation, environment)
+    waits = _waits(timeout_seconds, on_wait)
+    make_private_folder(installation.run_folder)
+    # Two plug-ins may come here at once; the second finds what the first has started.
+    with io.open(os.path.join(installation.run_folder, "launch.lock"), "ab") as lock:
+        while not try_lock(lock):
+            _next(waits, installation, "another plug-in is still starting it")
+        client = find_running(installation, environment)
+        if client is not None:
+            return client
+        retire(installation, waits)
+        process = start(installation, watch_pid, environment)
+        return _wait_until_running(installation, environment, process, waits)
+
+
+def find_running(installation, environment):
+    # type: (Installation, Mapping[str, str]) -> Optional[Client]
+    """A client of the backend that answers and speaks our protocol; None when there is none."""
+    runtime = read_runtime(installation)
+    if runtime is None or runtime.protocol != protocol.PROTOCOL:
+        return None
+    # A dead backend's port may belong to a stranger by now, who must not get the token. Sandboxes
+    # count processes on their own, so there the token and the answer have to do.
+    if not is_sandboxed(environment) and not process_exists(runtime.pid):
+        return None
+    client = Client(runtime.port, runtime.token, installation.log)
+    try:
+        health = client.health()
+    except (ConnectionLostError, RefusedError):
+        return None
+    return client if health.protocol == protocol.PROTOCOL else None
+
+
+def read_runtime(installation):
+    # type: (Installation) -> Optional[Runtime]
+    """What the running backend published; None when there is no file, or a damaged one."""
+    try:
+        with io.open(os.path.join(installation.run_folder, "runtime.json"), "rb") as file:
+            return protocol.decode_runtime(file.read())
+    except (EnvironmentError, protocol.ProtocolError):
+        return None
+
+
+def refuse_in_sandbox(installation, environment):
+    # type: (Installation, Mapping[str, str]) -> None
+    """Say what to do where nothing can be started.
+
+    Raises:
+        StartError: this is a sandbox.
+    """
+    if is_sandboxed(environment):
+        command = '"%s" -m backend serve' % installation.python
+        raise StartError(
+            "This GIMP is a Flatpak or Snap, which cannot start the restoration program: open a "
+            "terminal, run restore-old-photo serve (or %s), and try again." % command,
+            code="sandbox",
+            command=command,
+        )
+
+
+def retire(installation, waits):
+    # type: (Installation, Iterator[float]) -> None
+    """Ask a backend with another protocol to quit, and wait until it is gone.
+
+    Raises:
+        StartError: it stays.
+    """
+    runtime = read_runtime(installation)
+    if runtime is None or runtime.protocol == protocol.PROTOCOL:
+        return
+    if not process_exists(runtime.pid):
+        return
+    try:
+        Client(runtime.port, runtime.token, installation.log).shutdown()
+    except (ConnectionLostError, RefusedError):
+        # It is on its way out, or it is none of ours; the new one will tell.
+        return
+    deadline = monotonic() + QUIT_SECONDS
+    while process_exists(runtime.pid) and read_runtime(installation) is not None:
+        if monotonic() > deadline:
+            raise StartError(
+                "An older restoration program (process %d) does not end: end it, then try again."
+                % runtime.pid,
+                pid=runtime.pid,
+            )
+        _next(waits, installation, "an older one does not end")
+
+
+def start(installation, watch_pid, environment):
+    # type: (Installation, int, Mapping[str, str]) -> subprocess.Popen[bytes]
+    """Start the backend, detached, with its output in the log.
+
+    Raises:
+        StartError: the system refuses.
+    """
+    command = [installation.python, "-m", "backend", "serve", "--watch-pid", "%d" % watch_pid]
+    try:
+        with open_log(installation.log) as log:
+            return start_detached(
+                [native_text(word) for word in command],
+                clean_environment(environment, installation.home),
+                native_text(installation.home),
+                log,
+            )
+    except EnvironmentError as error:
+        raise StartError(
+            "The restoration program could not be started (%s): install it again with "
+            "python3 -m installer in the folder of Restore Old Photo." % describe(error)
+        )
+
+
+def _wait_until_running(installation, environment, process, waits):
+    # type: (Installation, Mapping[str, str], subprocess.Popen[bytes], Iterator[float]) -> Client
+    while True:
+        client = find_running(installation, environment)
+        if client is not None:
+            return client
+        code = process.poll()
+        if code is not None:
+            raise StartError(
+                "The restoration program ended while it started (%s): %s"
+                % (_last_line(installation.log) or "exit code %d" % code, _advice(installation)),
+                log=installation.log,
+            )
+        _next(waits, installation, "it does not answer")
+
+
+def _waits(timeout_seconds, on_wait):
+    # type: (float, Optional[OnWait]) -> Iterator[float]
+    begin = monotonic()
+    while monotonic() - begin < timeout_seconds:
+        if on_wait is not None:
+            on_wait(monotonic() - begin)
+        time.sleep(POLL_SECONDS)
+        yield monotonic() - begin
+
+
+def _next(waits, installation, reason):
+    # type: (Iterator[float], Installation, Text) -> None
+    if next(waits, None) is None:
+        raise StartError(
+            "The restoration program did not start in time (%s): %s"
+            % (reason, _advice(installation)),
+            log=installation.log,
+        )
+
+
+def _advice(installation):
+    # type: (Installation) -> Text
+    return "try again, or read the reason in %s" % installation.log
+
+
+def _last_line(path):
+    # type: (Text) -> Text
+    try:
+        with io.open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().split("\n")
+    except EnvironmentError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
