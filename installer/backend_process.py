@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import time
 from pathlib import Path
 
-_QUIT_SECONDS = 10.0
+from plugin.shared.client import Client
+from plugin.shared.compat import process_exists
+from plugin.shared.errors import ConnectionLostError, RefusedError
+from plugin.shared.installation import Installation
+from plugin.shared.launcher import QUIT_SECONDS, read_runtime
 
 
-def stop_backend(runtime_file: Path) -> bool:
-    """Ask the backend that `runtime_file` describes to quit, and wait until it has.
-
-    Args:
-        runtime_file: runtime.json, with the backend's port and token.
+def stop_backend(data: Path) -> bool:
+    """Ask the backend of a data folder to quit, and wait until it has or its time is up.
 
     Returns:
-        Whether one was running.
+        Whether one was running and has gone.
     """
+    installation = Installation(python="", home=str(data))
+    runtime = read_runtime(installation)
+    if runtime is None or not process_exists(runtime.pid):
+        return False
     try:
-        runtime = json.loads(runtime_file.read_text(encoding="utf-8"))
-        port, token = int(runtime["port"]), str(runtime["token"])
-    except (OSError, ValueError, KeyError, TypeError):
+        Client(runtime.port, runtime.token, installation.log).shutdown()
+    except (ConnectionLostError, RefusedError):
+        # Somebody else has that process number by now.
         return False
-    if not _answers(port, token, "POST", "/shutdown"):
-        return False
-    deadline = time.monotonic() + _QUIT_SECONDS
-    while _answers(port, token, "GET", "/health") and time.monotonic() < deadline:
-        time.sleep(0.1)
+    deadline = time.monotonic() + QUIT_SECONDS
+    while process_exists(runtime.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
-
-
-def _answers(port: int, token: str, method: str, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
-        return connection.getresponse().status < 300
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from installer.backend_process import stop_backend
-from installer.environment import Environment, EnvironmentStep, ProjectStep, TorchStep
+from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.gimp import PluginStep, find_targets
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, command_for, has_launcher
+from installer.packages import EnvironmentStep, ProjectStep, TorchStep
 from installer.project import project_version
 from installer.steps import Marker, Step, run_steps, undo_steps
 from models.registry import data_folder
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_plan(options: argparse.Namespace) -> Plan:
     """Look at the machine and list the steps; changes nothing."""
-    data = data_folder()
+    data = data_folder().absolute()
     home = Path.home()
     environment = Environment(data / "environment", data / "install.log", say)
     installation = {
@@ -113,7 +114,7 @@ def _install(plan: Plan, options: argparse.Namespace) -> int:
     if pending and not _is_agreed("Go on?", options.yes):
         return 0
     if pending:
-        stop_backend(plan.data / "run" / "runtime.json")
+        stop_backend(plan.data)
         # The record says that all is in place: it goes first and comes back last.
         plan.steps[-1].undo()
     run_steps(plan.steps, plan.marker, say)
@@ -151,7 +152,7 @@ def _remove(plan: Plan, options: argparse.Namespace) -> int:
         return 0
     if not _is_agreed("Remove all this?", options.yes):
         return 0
-    stop_backend(plan.data / "run" / "runtime.json")
+    stop_backend(plan.data)
     undo_steps(plan.steps, plan.marker, say)
     say("Removed." + (f" {plan.data} still holds your own files." if plan.data.exists() else ""))
     return 0

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,28 +12,11 @@ from plugin.layout import PLUGIN_NAME, install_plugin, remove_plugin
 from plugin.profiles import (
     Profile,
     configuration_folders,
+    find_gimps,
     find_profiles,
     plugin_fault,
     profile_of,
 )
-
-# The names under which packages put GIMP on the search path. Where a version is part of the name,
-# several GIMPs may be installed side by side.
-_PROGRAM_NAME = re.compile(r"gimp(-console)?(-3(\.\d+)?)?(\.exe)?")
-_VERSION = re.compile(r"\b(\d+\.\d+)(?:\.\d+)?\b")
-
-
-@dataclass(frozen=True)
-class Gimp:
-    """A GIMP on the search path.
-
-    Attributes:
-        version: "3.0".
-        console: its program without windows, or None.
-    """
-
-    version: str
-    console: Path | None
 
 
 @dataclass(frozen=True)
@@ -135,18 +115,6 @@ def find_targets(
     return targets
 
 
-def find_gimps(environment: Mapping[str, str]) -> list[Gimp]:
-    """The GIMPs of version 3 and later on the search path, one for each version."""
-    consoles: dict[str, Path | None] = {}
-    for program in _programs(environment.get("PATH", "")):
-        version = _version(program)
-        if version is None or int(version.split(".")[0]) < 3:
-            continue
-        console = program if "console" in program.name else None
-        consoles[version] = consoles.get(version) or console
-    return [Gimp(version, console) for version, console in sorted(consoles.items())]
-
-
 def _add_unstarted_gimps(
     targets: Targets,
     found: Sequence[Profile],
@@ -181,35 +149,6 @@ def _named_profile(folder: Path) -> Profile:
             "name the profile of a GIMP from 3.0.2 on."
         )
     return profile
-
-
-def _programs(search_path: str) -> list[Path]:
-    programs: dict[Path, Path] = {}
-    for folder in search_path.split(os.pathsep):
-        try:
-            entries = sorted(Path(folder).iterdir()) if folder else []
-        except OSError:
-            continue
-        for entry in entries:
-            if _PROGRAM_NAME.fullmatch(entry.name) and shutil.which(entry.name, path=folder):
-                programs.setdefault(entry.resolve(), entry)
-    return list(programs.values())
-
-
-def _version(program: Path) -> str | None:
-    try:
-        answer = subprocess.run(
-            [str(program), "--version"],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            errors="replace",
-            timeout=30,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = _VERSION.search(answer.stdout)
-    return found.group(1) if found else None
 
 
 def _let_gimp_make_its_profile(console: Path) -> None:

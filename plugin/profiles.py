@@ -1,4 +1,4 @@
-"""Where GIMP keeps its profiles on this machine.
+"""Which GIMPs this machine has, and where they keep their profiles.
 
 A profile is the folder with the user's settings, one for each GIMP version; plug-ins go to its
 `plug-ins` folder. The installer and `doctor` both look here, and both ask here whether the plug-in
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from pathlib import Path
 from plugin.layout import PLUGIN_NAME, plugin_files
 
 _VERSION_FOLDER = re.compile(r"\d+\.\d+")
+# The names under which packages put GIMP on the search path. Where a version is part of the name,
+# several GIMPs may be installed side by side.
+_PROGRAM_NAME = re.compile(r"gimp(-console)?(-3(\.\d+)?)?(\.exe)?")
+_VERSION = re.compile(r"\b(\d+\.\d+)(?:\.\d+)?\b")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,19 @@ class Profile:
     def is_supported(self) -> bool:
         """GIMP 3 and later; the plug-in for 2.10 is a separate one."""
         return int(self.version.split(".")[0]) >= 3
+
+
+@dataclass(frozen=True)
+class Gimp:
+    """A GIMP on the search path.
+
+    Attributes:
+        version: "3.0".
+        console: its program without windows, or None.
+    """
+
+    version: str
+    console: Path | None
 
 
 def find_profiles(
@@ -74,6 +93,18 @@ def profile_of(folder: Path, fallback: str = "3") -> Profile:
     """The profile in a folder that somebody named; `fallback` is the version if it does not say."""
     name = folder.name
     return Profile(folder, name if _VERSION_FOLDER.fullmatch(name) else fallback)
+
+
+def find_gimps(environment: Mapping[str, str]) -> list[Gimp]:
+    """The GIMPs of version 3 and later on the search path, one for each version."""
+    consoles: dict[str, Path | None] = {}
+    for program in _programs(environment.get("PATH", "")):
+        version = _version(program)
+        if version is None or int(version.split(".")[0]) < 3:
+            continue
+        console = program if "console" in program.name else None
+        consoles[version] = consoles.get(version) or console
+    return [Gimp(version, console) for version, console in sorted(consoles.items())]
 
 
 def plugin_fault(plug_ins: Path, installation: Mapping[str, str]) -> str | None:
@@ -138,3 +169,32 @@ def _generation(profile: Profile) -> int:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def _programs(search_path: str) -> list[Path]:
+    programs: dict[Path, Path] = {}
+    for folder in search_path.split(os.pathsep):
+        try:
+            entries = sorted(Path(folder).iterdir()) if folder else []
+        except OSError:
+            continue
+        for entry in entries:
+            if _PROGRAM_NAME.fullmatch(entry.name) and shutil.which(entry.name, path=folder):
+                programs.setdefault(entry.resolve(), entry)
+    return list(programs.values())
+
+
+def _version(program: Path) -> str | None:
+    try:
+        answer = subprocess.run(
+            [str(program), "--version"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = _VERSION.search(answer.stdout)
+    return found.group(1) if found else None

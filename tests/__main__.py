@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from installer.environment import Environment, EnvironmentStep, TorchStep
+from installer.environment import Environment
 from installer.errors import InstallationError
+from installer.packages import EnvironmentStep, TorchStep
 from installer.processes import clean_environment
 from installer.project import CHECKOUT
 from installer.steps import Marker, Step, run_steps
