@@ -1,0 +1,280 @@
+"""Jobs: waiting, running one at a time, finished. Knows nothing of HTTP or torch."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from backend.errors import Cancelled, RestorationError
+from plugin.shared import protocol
+
+log = logging.getLogger(__name__)
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class LayerData:
+    """A layer with its bytes.
+
+    Attributes:
+        layer: its description.
+        parts: pixels, and mask if there is one: bytes in the request's byte order.
+    """
+
+    layer: protocol.Layer
+    parts: tuple[memoryview, ...]
+
+
+OnEvent: TypeAlias = Callable[[protocol.Progress | protocol.Note | LayerData], None]
+IsCancelled: TypeAlias = Callable[[], bool]
+Restorer: TypeAlias = Callable[
+    [protocol.RequestHeader, memoryview, memoryview | None, OnEvent, IsCancelled], protocol.Done
+]
+"""Does one job; raises errors.Cancelled soon after is_cancelled() turns true."""
+
+
+class UnknownJobError(RestorationError):
+    """There is no such job or layer, or it was forgotten."""
+
+    default_code = "unknown-job"
+
+
+class BusyError(RestorationError):
+    """Too many jobs are waiting."""
+
+    default_code = "busy"
+
+
+class Job:
+    """One request. All methods may be called from any thread."""
+
+    def __init__(self, header: protocol.RequestHeader, body: bytearray) -> None:
+        self.id = secrets.token_hex(8)
+        self.header = header
+        self._body: bytearray | None = body
+        self._state: State = "queued"
+        self._lines: list[bytes] = []
+        self._layers: dict[int, LayerData] = {}
+        self._cancel = threading.Event()
+        self._changed = threading.Condition()
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def is_finished(self) -> bool:
+        return self._state in ("done", "failed", "cancelled")
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants this job to stop."""
+        return self._cancel.is_set()
+
+    def cancel(self) -> None:
+        """Ask the job to stop; one that waits stops at once, a finished one is left as it is."""
+        self._cancel.set()
+        with self._changed:
+            if self._state == "queued":
+                self._finish("cancelled", protocol.Cancelled())
+
+    def wait_for_events(self, seen: int, timeout_seconds: float) -> list[bytes]:
+        """The encoded events after the first `seen`; an empty list when none comes in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._lines) > seen, timeout_seconds)
+            return self._lines[seen:]
+
+    def layer(self, index: int) -> LayerData:
+        """Raises UnknownJobError when the job has no such layer, or no more."""
+        try:
+            return self._layers[index]
+        except KeyError:
+            raise UnknownJobError(
+                f"The job has no layer {index}: it is not ready yet, or the job was cancelled."
+            ) from None
+
+    def run(self, restorer: Restorer, log_name: str) -> None:
+        """Do the job here and now; whatever happens ends as an event."""
+        with self._changed:
+            if self._state != "queued" or self._body is None:
+                return
+            self._state = "running"
+            body, self._body = self._body, None
+        try:
+            pixels, mask = protocol.split_pixels(self.header, body)
+            done = restorer(self.header, pixels, mask, self._add, self.is_cancelled)
+            with self._changed:
+                self._finish("done", done)
+        except Cancelled:
+            with self._changed:
+                self._finish("cancelled", protocol.Cancelled())
+        # Some libraries raise what is no Exception, and the thread must survive that, too.
+        except BaseException as error:
+            with self._changed:
+                self._finish("failed", _failure(error, log_name))
+
+    def _add(self, item: protocol.Progress | protocol.Note | LayerData) -> None:
+        # A restorer that does not look often enough stops here at the latest.
+        if self.is_cancelled():
+            raise Cancelled("The job was cancelled.")
+        # Encoded here, so that a mistake in an event is the restorer's failure, not the stream's.
+        line = protocol.encode_event(item.layer if isinstance(item, LayerData) else item)
+        with self._changed:
+            if isinstance(item, LayerData):
+                self._layers[item.layer.index] = item
+            self._lines.append(line)
+            self._changed.notify_all()
+
+    def _finish(self, state: State, event: protocol.Event) -> None:
+        self._lines.append(protocol.encode_event(event))
+        self._state = state
+        self._body = None
+        if state == "cancelled":
+            self._layers.clear()
+        self._changed.notify_all()
+
+
+def _failure(error: BaseException, log_name: str) -> protocol.Failed:
+    if isinstance(error, RestorationError):
+        parameters = {name: str(value) for name, value in error.parameters.items()}
+        return protocol.Failed(error.code, str(error), parameters)
+    log.error("A job failed", exc_info=error)
+    if isinstance(error, MemoryError):
+        return protocol.Failed(
+            "memory",
+            "The picture is too large for this computer's memory: close other programs, or scale "
+            "it down, then try again.",
+        )
+    return protocol.Failed(
+        "unexpected",
+        f"The restoration failed unexpectedly ({type(error).__name__}): try again, and if it "
+        f"happens again, report what {log_name} says.",
+        {"log": log_name},
+    )
+
+
+class JobStore:
+    """All jobs, and the one thread that runs them.
+
+    Args:
+        restorer: does a job.
+        log_name: the log file, for messages.
+        keep: how many finished jobs are kept with their layers.
+        limit: how many jobs may wait; each holds its picture in memory.
+    """
+
+    def __init__(
+        self, restorer: Restorer, *, log_name: str = "the log", keep: int = 2, limit: int = 4
+    ) -> None:
+        self._restorer = restorer
+        self._log_name = log_name
+        self._keep = keep
+        self._limit = limit
+        self._jobs: dict[str, Job] = {}
+        self._queue: deque[Job] = deque()
+        self._running: Job | None = None
+        self._closed = False
+        self._last_use = time.monotonic()
+        self._changed = threading.Condition()
+        # A daemon, because a hanging job must not keep the process alive.
+        self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._worker.start()
+
+    def check_room(self) -> None:
+        """Raises BusyError when no further job can be taken."""
+        with self._changed:
+            if sum(not job.is_finished for job in self._queue) >= self._limit:
+                raise BusyError(
+                    f"{self._limit} photos are waiting already: try again when one is done."
+                )
+
+    def submit(self, header: protocol.RequestHeader, body: bytearray) -> Job:
+        """Queue a job.
+
+        Args:
+            header: describes the body.
+            body: pixels and mask; the job owns it from now on.
+
+        Raises:
+            BusyError: too many jobs are waiting.
+        """
+        self.check_room()
+        job = Job(header, body)
+        with self._changed:
+            self._jobs[job.id] = job
+            self._queue.append(job)
+            self._last_use = time.monotonic()
+            self._changed.notify_all()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Raises UnknownJobError when there is no such job."""
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise UnknownJobError(
+                "This job is not known: it was forgotten, or never was."
+            ) from None
+
+    def forget(self, job_id: str) -> None:
+        """Cancel a job that is not finished, and give its memory back.
+
+        Raises:
+            UnknownJobError: there is no such job.
+        """
+        self.get(job_id).cancel()
+        with self._changed:
+            self._jobs.pop(job_id, None)
+
+    def forget_finished(self) -> None:
+        """Give the memory of all finished jobs back."""
+        self._trim(0)
+
+    @property
+    def is_busy(self) -> bool:
+        with self._changed:
+            return self._running is not None or any(not job.is_finished for job in self._queue)
+
+    def touch(self) -> None:
+        """Somebody used this backend just now."""
+        self._last_use = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """How long nobody has used it; 0 while a job waits or runs."""
+        return 0.0 if self.is_busy else time.monotonic() - self._last_use
+
+    def close(self, timeout_seconds: float = 3.0) -> None:
+        """Cancel all jobs and wait for the running one to stop, but not for long."""
+        with self._changed:
+            self._closed = True
+            jobs = list(self._jobs.values()) + ([self._running] if self._running else [])
+            self._changed.notify_all()
+        for job in jobs:
+            job.cancel()
+        self._worker.join(timeout_seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._running = None
+                self._last_use = time.monotonic()
+                self._changed.wait_for(lambda: self._closed or self._queue)
+                if self._closed:
+                    return
+                self._running = job = self._queue.popleft()
+            job.run(self._restorer, self._log_name)
+            self._trim(self._keep)
+            # Otherwise this name would keep the last job's layers alive.
+            del job
+
+    def _trim(self, keep: int) -> None:
+        with self._changed:
+            finished = [job.id for job in self._jobs.values() if job.is_finished]
+            for job_id in finished[: max(len(finished) - keep, 0)]:
+                del self._jobs[job_id]
