@@ -1,0 +1,137 @@
+"""The original's first stage: find scratches, restore the whole picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
+from PIL import Image
+from torch import Tensor
+
+from backend.reference import pictures
+from backend.reference.pictures import Bytes
+from models.latent_mapping import HighResolutionMapping
+from models.registry import ModelSpec, Network
+from models.restoration_vae import RestorationVAE
+from models.scratch_unet import ScratchUNet
+
+THRESHOLD = 0.4
+
+
+class NetworkSource(Protocol):
+    """What gives networks: a models.loading.WeightSet, or something that keeps them warm."""
+
+    def spec(self, network: Network) -> ModelSpec: ...
+
+    def load(self, network: Network, device: torch.device | str = "cpu") -> torch.nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the detector saw and found.
+
+    Attributes:
+        scaled: (1, 1, h, w) in [-1, 1], the network's input.
+        probability: (1, 1, h, w), its output.
+        mask: (H, W) of 0 or 255 at the size of the picture; black where all or nothing is damaged.
+    """
+
+    scaled: Tensor
+    probability: Tensor
+    mask: Bytes
+
+
+@torch.no_grad()
+def detect_scratches(pixels: Bytes, network: ScratchUNet, device: torch.device | str) -> Detection:
+    """Find damage in (H, W, 3)."""
+    gray = pictures.to_network(pictures.to_gray(pixels))  # (1, 1, H, W)
+    scaled = pictures.scale_for_detection(gray).to(device)
+    probability = torch.sigmoid(network(scaled))
+    full = F.interpolate(probability, pixels.shape[:2], mode="nearest")
+    mask = pictures.stretch_to_bytes((full >= THRESHOLD).to(torch.float32))[..., 0]
+    return Detection(scaled.cpu(), probability.cpu(), mask)
+
+
+def resize_for_scratches(pixels: Bytes) -> Bytes:
+    """(H, W, 3) to sides that are multiples of 16, bicubic."""
+    width, height = pictures.rounded_size(pixels.shape[1], pixels.shape[0], multiple=16)
+    return pictures.resize(pixels, width, height, Image.Resampling.BICUBIC)
+
+
+def resize_mask(mask: Bytes, shape: tuple[int, int]) -> Bytes:
+    """(H, W) to (height, width), nearest: a given mask follows the resized photo."""
+    return pictures.resize(mask, shape[1], shape[0], Image.Resampling.NEAREST)
+
+
+def resize_for_quality(pixels: Bytes) -> Bytes:
+    """(H, W, 3) to sides that are multiples of 4, bilinear."""
+    width, height = pictures.rounded_size(pixels.shape[1], pixels.shape[0], multiple=4)
+    return pictures.resize(pixels, width, height, Image.Resampling.BILINEAR)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """One pass through encoder, mapping and decoder.
+
+    Attributes:
+        hole: (H, W, 3) what was encoded.
+        mask: (H, W) what the mapping was told.
+        output: (1, 3, H, W) in [-1, 1].
+    """
+
+    hole: Bytes
+    mask: Bytes
+    output: Tensor
+
+    @property
+    def pixels(self) -> Bytes:
+        """The file that the original writes and that its later stages read."""
+        return pictures.stretch_to_bytes((self.output + 1) / 2)
+
+
+@torch.no_grad()
+def restore_quality(
+    pixels: Bytes, source: NetworkSource, device: torch.device | str
+) -> Restoration:
+    """Restore (H, W, 3) without a mask."""
+    encoder, mapping, decoder = _load(source, device, "mapping_quality", "vae_b_quality")
+    mapped = mapping(encoder.encode(pictures.to_network(pixels).to(device)))
+    nothing = np.zeros(pixels.shape[:2], np.uint8)
+    return Restoration(pixels, nothing, decoder.decode(mapped).cpu())
+
+
+@torch.no_grad()
+def restore_scratches(
+    pixels: Bytes,
+    mask: Bytes,
+    source: NetworkSource,
+    device: torch.device | str,
+    *,
+    high_resolution: bool = False,
+) -> Restoration:
+    """Restore (H, W, 3) and repair what mask (H, W) of 0..255 marks."""
+    name: Network = "mapping_high_resolution" if high_resolution else "mapping_scratch"
+    encoder, mapping, decoder = _load(source, device, name, "vae_b_scratch")
+    if high_resolution:
+        mask = pictures.dilate(mask)
+    hole = pictures.paint_white(pixels, mask)
+    latent = encoder.encode(pictures.to_network(hole).to(device))
+    marked = pictures.to_mask(mask).to(device)
+    if isinstance(mapping, HighResolutionMapping):
+        mapped = mapping(latent, marked, original_border=True)
+    else:
+        mapped = mapping(latent, marked)
+    return Restoration(hole, mask, decoder.decode(mapped).cpu())
+
+
+def _load(
+    source: NetworkSource, device: torch.device | str, mapping: Network, decoder: Network
+) -> tuple[RestorationVAE, torch.nn.Module, RestorationVAE]:
+    encoder, middle = source.load("vae_a", device), source.load(mapping, device)
+    last = source.load(decoder, device)
+    assert isinstance(encoder, RestorationVAE)
+    assert isinstance(last, RestorationVAE)
+    return encoder, middle, last
