@@ -8,6 +8,7 @@ refuses, "broken" has a bug, "greedy" runs out of memory, and "fatal" takes the 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import time
@@ -21,18 +22,14 @@ from plugin.shared import protocol
 class EchoWorker:
     """Gives the picture back."""
 
-    def __init__(self, status: tuple[str, str] = ("ready", "")) -> None:
-        self._status = status
-        self.unloads = 0
-
     def status(self) -> tuple[str, str]:
-        return self._status
+        return "ready", ""
 
     def prepare(self) -> None:
         pass
 
     def unload(self) -> None:
-        self.unloads += 1
+        logging.getLogger(__name__).info("unloaded")
 
     def restore(
         self,
@@ -92,7 +89,7 @@ def main() -> None:
     arguments = parser.parse_args()
     serve(
         watch_pid=arguments.watch_pid,
-        idle_minutes=float(os.environ.get("TEST_IDLE_MINUTES", arguments.idle_minutes)),
+        idle_minutes=arguments.idle_minutes,
         worker=EchoWorker(),
     )
 
