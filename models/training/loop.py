@@ -104,7 +104,7 @@ def train(
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         _update_average(averaged, module, min(config.average, (step + 1) / (step + 10)))
-        bar.set_postfix({name: f"{float(value):.4f}" for name, value in terms.items()})
+        bar.set_postfix({name: f"{value.item():.4f}" for name, value in terms.items()})
         if time.monotonic() - saved_at > config.checkpoint_seconds or step + 1 == config.steps:
             _save(checkpoint, module, averaged, optimiser, step + 1, asdict(config))
             on_checkpoint(averaged.eval(), step + 1)

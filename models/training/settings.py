@@ -17,11 +17,13 @@ class Settings:
 
     Attributes:
         data: folder with train/photos, train/faces, train/old, train/damage and perceptual.
+        work: folder for what training makes; aligned faces are expected in work/aligned-faces.
         checkpoint: training state, resumed when present.
         output: the safetensors file, replaced with each checkpoint.
     """
 
     data: Path
+    work: Path
     checkpoint: Path
     output: Path
     loop: LoopConfig
@@ -39,6 +41,7 @@ def parse_settings(description: str | None, network: str, loop: LoopConfig) -> S
     chosen = parser.parse_args()
     return Settings(
         data=chosen.data,
+        work=chosen.work,
         checkpoint=chosen.work / f"{network}.checkpoint",
         output=chosen.output or chosen.work / f"{network}.safetensors",
         loop=replace(

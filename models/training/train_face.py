@@ -1,4 +1,6 @@
-"""Train the face generator on aligned faces: `python -m models.training.train_face --faces DIR`.
+"""Train the face generator on aligned faces: `python -m models.training.train_face`.
+
+The faces come from `align_faces`, into WORK/aligned-faces.
 
 The generator's output is added to its input, so that an untrained or unsure network leaves a face
 as it is and nobody is given another face.
@@ -86,7 +88,7 @@ def export(module: nn.Module, step: int, path: Path) -> None:
 def main() -> None:
     settings: Settings = parse_settings(__doc__, "face", LOOP)
     torch.manual_seed(settings.loop.seed)
-    make = partial(make_sample, faces=PicturePool([settings.data / "aligned-faces"], 256))
+    make = partial(make_sample, faces=PicturePool([settings.work / "aligned-faces"], 256))
     perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz").to(
         "cuda" if torch.cuda.is_available() else "cpu"
     )

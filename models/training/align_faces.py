@@ -1,0 +1,51 @@
+"""Cut aligned faces out of portraits: `python -m models.training.align_faces PORTRAITS -o FACES`.
+
+A command, not a library: it uses the pipeline's own stages, so that the generator is trained on
+exactly the crops that it will be given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from backend.alignment import align
+from backend.face_finder import FaceFinder
+from backend.files import load_picture
+from backend.monitor import Monitor
+from backend.stages.enhancement import cut_crop
+from backend.stages.faces import find_faces
+
+CROP_SIZE = 256
+
+
+def align_portrait(portrait: Path, faces: Path, finder: FaceFinder) -> int:
+    """Write the faces of one portrait as `<name>-<number>.png`; return how many there are."""
+    monitor = Monitor("faces", lambda _: None, lambda: False)
+    color = load_picture(portrait).pixels[..., :3]
+    found = find_faces(color, finder, monitor)
+    for number, face in enumerate(found, start=1):
+        crop = cut_crop(color, align(face, CROP_SIZE), CROP_SIZE)
+        levels = np.round(crop * 255).astype(np.uint8)
+        Image.fromarray(levels).save(faces / f"{portrait.stem}-{number}.png")
+    return len(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("portraits", type=Path, nargs="+", metavar="PORTRAITS")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FACES")
+    chosen = parser.parse_args()
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    finder = FaceFinder()
+    files = sorted(file for folder in chosen.portraits for file in folder.iterdir())
+    count = sum(align_portrait(file, chosen.output, finder) for file in tqdm(files))
+    print(f"{count} faces from {len(files)} portraits")
+
+
+if __name__ == "__main__":
+    main()
