@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from backend.errors import InputError
-from backend.geometry import Size
+from backend.geometry import Box, Size
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(H, W, C) uint8 or uint16: gray (1), gray and alpha (2), RGB (3), RGB and alpha (4)."""
@@ -113,6 +113,19 @@ def is_gray(color: Pixels) -> bool:
         if int((band.max(axis=2) - band.min(axis=2)).max()) > tolerance:
             return False
     return True
+
+
+def as_depth(levels: npt.NDArray[Any], like: Pixels) -> Pixels:
+    """Rounded levels as a contiguous array with the depth of `like`."""
+    if like.dtype == np.uint8:
+        return np.ascontiguousarray(levels, dtype=np.uint8)
+    return np.ascontiguousarray(levels, dtype=np.uint16)
+
+
+def bounding_box(mask: Mask) -> Box:
+    """The smallest box around the pixels that are not 0; there is at least one."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def to_eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,134 @@
+"""Collect the layers of one restoration and hand them out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import torch
+
+from backend.composition import composite, put_layer
+from backend.geometry import Box
+from backend.images import Mask, Picture, Pixels, bounding_box, is_gray
+from backend.monitor import Monitor
+from backend.results import (
+    Event,
+    IsCancelled,
+    LayerKind,
+    LayerReady,
+    Note,
+    OnEvent,
+    Result,
+    ResultLayer,
+    Stage,
+)
+from backend.tensors import to_image, to_pixels
+
+
+class Assembly:
+    """What one restoration has made so far: layers, notes, times, and the picture they give.
+
+    Attributes:
+        size: of the photo.
+        image: (1, 3, H, W) in [0, 1], the photo.
+        gray: the photo shows no colour, so no layer may.
+        color: (H, W, 1 or 3), the picture with all layers so far; the next stage works on it.
+    """
+
+    def __init__(
+        self, photo: Picture, model: str, on_event: OnEvent, is_cancelled: IsCancelled
+    ) -> None:
+        self._photo = photo
+        self._model = model
+        self._on_event = on_event
+        self._is_cancelled = is_cancelled
+        self._layers: list[ResultLayer] = []
+        self._notes: list[Note] = []
+        self._seconds: dict[Stage, float] = {}
+        self.size = photo.size
+        self.gray = is_gray(photo.color)
+        self.color: Pixels = visible_color(photo).copy()
+        self.image = to_image(self.color)
+
+    @contextmanager
+    def stage(self, name: Stage) -> Iterator[Monitor]:
+        monitor = Monitor(name, self._send, self._is_cancelled)
+        started = time.perf_counter()
+        monitor.advance(0.0)
+        yield monitor
+        monitor.advance(1.0)
+        self._seconds[name] = time.perf_counter() - started
+
+    def add_mask(self, damage: Mask) -> Mask:
+        """Returns the mask without the pixels that nobody sees."""
+        if self._photo.alpha is not None:
+            damage = np.where(self._photo.alpha == 0, 0, damage).astype(np.uint8)
+        self._add("mask", "Scratch mask", damage[..., None], None, self._whole)
+        if (damage >= 128).all():
+            self._send(
+                Note(
+                    "mask-covers-all",
+                    "The mask covers the whole picture, so nothing is left to repair it from.",
+                )
+            )
+        return damage
+
+    def add_restored(self, restored: torch.Tensor, damage: Mask) -> None:
+        pixels = to_pixels(restored, self._photo.color, gray=self.gray)
+        self._add("restored", "Restored", pixels, None, self._whole)
+        if damage.any():
+            box = bounding_box(damage)
+            self._add(
+                "repair", "Scratch repair", pixels[box.slices].copy(), damage[box.slices], box
+            )
+
+    def add_repair(self, repaired: torch.Tensor, damage: Mask, box: Box) -> None:
+        pixels = to_pixels(repaired, self._photo.color, gray=self.gray)
+        self._add("repair", "Scratch repair", pixels, damage[box.slices], box)
+
+    def add_face(self, pixels: Pixels, mask: Mask, box: Box) -> None:
+        number = 1 + sum(layer.kind == "face" for layer in self._layers)
+        self._add("face", f"Face {number}", pixels, mask, box)
+
+    def finished(self) -> Result:
+        """Raises Cancelled when the user stopped the job at its last event."""
+        Monitor("blending", self._send, self._is_cancelled).check()
+        final = self._photo.with_color(composite(self._photo.color, self._layers))
+        return Result(self._layers, final.pixels, self._model, self._notes, self._seconds)
+
+    @property
+    def _whole(self) -> Box:
+        return Box(0, 0, self.size.width, self.size.height)
+
+    def _add(self, kind: LayerKind, name: str, pixels: Pixels, mask: Mask | None, box: Box) -> None:
+        layer = ResultLayer(kind, name, box, pixels, mask, len(self._layers))
+        self._layers.append(layer)
+        if kind != "mask":
+            put_layer(self.color, layer)
+        self._send(LayerReady(layer))
+
+    def _send(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self._notes.append(event)
+        self._on_event(event)
+
+
+def visible_color(photo: Picture) -> Pixels:
+    """The colours, with those that full transparency hides replaced by the nearest visible ones."""
+    alpha = photo.alpha
+    if alpha is None or alpha.all() or not alpha.any():
+        return photo.color
+    hidden = (alpha == 0).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(
+        hidden, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # Each visible pixel has a label of its own, and each hidden one the label of its nearest.
+    source = np.zeros(int(labels.max()) + 1, dtype=np.int64)
+    source[labels[hidden == 0]] = np.flatnonzero(hidden.ravel() == 0)
+    color = photo.color.copy()
+    flat = photo.color.reshape(-1, color.shape[2])
+    color[hidden > 0] = flat[source[labels[hidden > 0]]]
+    return color

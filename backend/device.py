@@ -1,0 +1,55 @@
+"""Choose where the networks run, and turn a lack of memory into a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from backend.errors import DeviceError
+from backend.options import DeviceChoice
+
+
+def choose_device(choice: DeviceChoice) -> torch.device:
+    """Find the device for a choice; "auto" takes CUDA where it is present.
+
+    Raises:
+        DeviceError: CUDA was asked for and is absent.
+    """
+    if choice == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if choice == "cuda":
+        reason = (
+            "this computer shows no CUDA graphics card to torch"
+            if torch.version.cuda
+            else "the installed torch is built without CUDA"
+        )
+        raise DeviceError(
+            f"CUDA cannot be used, because {reason}: choose auto or cpu.", code="cuda-missing"
+        )
+    return torch.device("cpu")
+
+
+@contextmanager
+def memory_errors_explained() -> Iterator[None]:
+    """Raise DeviceError where torch, NumPy or OpenCV run out of memory."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _out_of_memory() from error
+    except RuntimeError as error:
+        # On the CPU torch has no class of its own for it.
+        if "allocate" in str(error) and "memory" in str(error):
+            raise _out_of_memory() from error
+        raise
+
+
+def _out_of_memory() -> DeviceError:
+    return DeviceError(
+        "The memory is too small for this picture with these weights: make the picture smaller, "
+        "close other programs, or choose the bundled weights.",
+        code="out-of-memory",
+    )

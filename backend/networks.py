@@ -1,0 +1,102 @@
+"""The networks of one set of weights, loaded when first needed and kept warm."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from backend.device import choose_device
+from backend.errors import WeightsError
+from backend.face_finder import FaceFinder
+from backend.options import Options
+from models.face_generator import FaceGenerator
+from models.latent_mapping import QualityMapping, ScratchMapping
+from models.loading import WeightFileError, WeightSet
+from models.registry import ModelSpec, Network, resolve_weights
+from models.restoration_vae import RestorationVAE
+from models.scratch_unet import ScratchUNet
+
+AnyNetwork = ScratchUNet | RestorationVAE | QualityMapping | ScratchMapping | FaceGenerator
+
+
+class Networks:
+    """Warm networks on one device. Not for several jobs at once.
+
+    Args:
+        weights: where they come from.
+        device: where they run.
+    """
+
+    def __init__(self, weights: WeightSet, device: torch.device) -> None:
+        self._weights = weights
+        self.device = device
+        self._loaded: dict[Network, AnyNetwork] = {}
+        self._face_finder: FaceFinder | None = None
+
+    @classmethod
+    def for_options(cls, options: Options) -> Networks:
+        """The networks that `options.weights` and `options.device` name; nothing is loaded yet.
+
+        Raises:
+            WeightsError: the weights are not there.
+            DeviceError: the device is absent.
+        """
+        device = choose_device(options.device)
+        try:
+            return cls(resolve_weights(options.weights), device)
+        except WeightFileError as error:
+            raise WeightsError(str(error)) from error
+
+    @property
+    def weights(self) -> WeightSet:
+        return self._weights
+
+    @property
+    def name(self) -> str:
+        """Name of the weights."""
+        return self._weights.name
+
+    def has(self, network: Network) -> bool:
+        return self._weights.has(network)
+
+    def spec(self, network: Network) -> ModelSpec:
+        """Raises WeightsError when these weights have no such network."""
+        try:
+            return self._weights.spec(network)
+        except WeightFileError as error:
+            raise WeightsError(str(error)) from error
+
+    def detection(self) -> ScratchUNet:
+        return cast(ScratchUNet, self._get("detection"))
+
+    def vae(self, network: Network) -> RestorationVAE:
+        return cast(RestorationVAE, self._get(network))
+
+    def mapping(self, network: Network) -> QualityMapping | ScratchMapping:
+        return cast(QualityMapping | ScratchMapping, self._get(network))
+
+    def face(self, network: Network) -> FaceGenerator:
+        return cast(FaceGenerator, self._get(network))
+
+    def face_finder(self) -> FaceFinder:
+        """Raises WeightsError when dlib or its landmark model is not installed."""
+        if self._face_finder is None:
+            self._face_finder = FaceFinder()
+        return self._face_finder
+
+    def unload(self) -> None:
+        """Give the memory back; the next use loads again."""
+        self._loaded.clear()
+        self._face_finder = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _get(self, network: Network) -> AnyNetwork:
+        if network not in self._loaded:
+            try:
+                module = self._weights.load(network, self.device)
+            except WeightFileError as error:
+                raise WeightsError(str(error)) from error
+            self._loaded[network] = cast(AnyNetwork, module)
+        return self._loaded[network]

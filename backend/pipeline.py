@@ -1,0 +1,110 @@
+"""The whole restoration on one page: read `restore` first."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from backend.assembly import Assembly
+from backend.device import memory_errors_explained
+from backend.errors import InputError
+from backend.images import Mask, Picture
+from backend.networks import Networks
+from backend.options import Options
+from backend.results import IsCancelled, OnEvent, Result
+from backend.stages.blending import blend_face
+from backend.stages.enhancement import EnhancedFace, enhance_face
+from backend.stages.faces import find_faces
+from backend.stages.restoration import repair_scratches, restore_global
+from backend.stages.scratches import find_scratches
+
+
+def restore(
+    photo: Picture,
+    mask: Mask | None,
+    options: Options,
+    networks: Networks,
+    on_event: OnEvent,
+    is_cancelled: IsCancelled,
+) -> Result:
+    """Restore a photo; hand out each layer as soon as it exists.
+
+    Args:
+        photo: gray or RGB, 8 or 16 bit, with or without alpha.
+        mask: what to repair besides (or, by the options, instead of) what is found; of the photo's
+            size.
+        options: what to do; its weights and device are those of `networks`.
+        networks: warm or not.
+        on_event: receives Progress, LayerReady and Note, from this thread.
+        is_cancelled: asked many times a second.
+
+    Returns:
+        The layers, and the picture that they make when seen together.
+
+    Raises:
+        InputError: the mask is missing or has another size.
+        WeightsError, DeviceError: a network cannot be loaded or run.
+        Cancelled: soon after `is_cancelled` became true.
+    """
+    _check_mask(photo, mask, options)
+    result = Assembly(photo, networks.name, on_event, is_cancelled)
+    with torch.inference_mode(), memory_errors_explained():
+        damage = _find_damage(result, mask, options, networks)
+        _repair(result, damage, options, networks)
+        if options.enhance_faces:
+            _enhance_faces(result, networks)
+    return result.finished()
+
+
+def _find_damage(
+    result: Assembly, given: Mask | None, options: Options, networks: Networks
+) -> Mask:
+    with result.stage("scratches") as monitor:
+        damage = np.zeros(result.size.shape, dtype=np.uint8)
+        if options.scratches == "none":
+            return damage
+        if options.scratches == "automatic":
+            damage = find_scratches(result.image, networks, monitor, options.threshold)
+        return result.add_mask(damage if given is None else np.maximum(damage, given))
+
+
+def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks) -> None:
+    with result.stage("restoration") as monitor:
+        hole = damage if options.repair_scratches else np.zeros_like(damage)
+        if options.whole_picture:
+            restored, _ = restore_global(result.image, hole, networks, monitor)
+            result.add_restored(restored, hole)
+        elif hole.any():
+            repaired, box = repair_scratches(result.image, hole, networks, monitor)
+            result.add_repair(repaired, hole, box)
+
+
+def _enhance_faces(result: Assembly, networks: Networks) -> None:
+    with result.stage("faces") as monitor:
+        faces = find_faces(result.color, networks.face_finder(), monitor)
+    enhanced: list[EnhancedFace] = []
+    with result.stage("enhancement") as monitor:
+        for index, face in enumerate(faces):
+            part = monitor.part(index, len(faces))
+            enhanced.append(enhance_face(result.color, face, networks, part))
+    with result.stage("blending") as monitor:
+        for index, crop in enumerate(enhanced):
+            monitor.advance(index / len(enhanced))
+            layer = blend_face(
+                result.color, crop.to_crop, crop.before, crop.after, gray=result.gray
+            )
+            result.add_face(*layer)
+
+
+def _check_mask(photo: Picture, mask: Mask | None, options: Options) -> None:
+    if mask is not None and (mask.shape != photo.size.shape or mask.dtype != np.uint8):
+        raise InputError(
+            f"The mask has {mask.shape[1]} x {mask.shape[0]} pixels and the photo "
+            f"{photo.size.width} x {photo.size.height}: give a mask of the photo's size.",
+            code="mask-size",
+        )
+    if mask is None and options.scratches == "mask":
+        raise InputError(
+            "There is no mask of the scratches: give one, or choose to find them automatically.",
+            code="mask-missing",
+        )

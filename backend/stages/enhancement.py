@@ -1,0 +1,63 @@
+"""Stage 4: enhance one aligned face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from backend.alignment import Crop, Face, align, cut_crop, pixels_per_crop_pixel
+from backend.geometry import Matrix
+from backend.images import Pixels
+from backend.monitor import Monitor
+from backend.networks import Networks
+from models.registry import Network
+
+LARGE_FACE = 1.5
+"""Pixels of the picture per pixel of the 256-crop from which the 512 network is worth its time."""
+
+
+@dataclass(frozen=True)
+class EnhancedFace:
+    """A face before and after.
+
+    Attributes:
+        to_crop: similarity from the picture to the crop.
+        before: the aligned crop of the picture.
+        after: what the network made of it.
+    """
+
+    to_crop: Matrix
+    before: Crop
+    after: Crop
+
+
+def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor) -> EnhancedFace:
+    """Cut out, align and enhance one face.
+
+    Args:
+        color: (H, W, 1 or 3) of the restored picture.
+        face: with its landmarks.
+        networks: with "face_256", and perhaps "face_512".
+        monitor: of this face.
+
+    Raises:
+        ValueError: the landmarks do not have the shape of a face.
+    """
+    name = choose_network(face, networks)
+    generator = networks.face(name)
+    to_crop = align(face, generator.crop_size)
+    before = cut_crop(color, to_crop, generator.crop_size)
+    x = torch.from_numpy(before).permute(2, 0, 1)[None].to(networks.device) * 2 - 1
+    with monitor.watching(generator):
+        y = generator(x)
+    if networks.spec(name).inference["residual"]:
+        y = x + y
+    after = ((y + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()
+    return EnhancedFace(to_crop, before, after)
+
+
+def choose_network(face: Face, networks: Networks) -> Network:
+    """The generator whose crop fits the face's size."""
+    is_large = pixels_per_crop_pixel(align(face, 256)) > LARGE_FACE
+    return "face_512" if is_large and networks.has("face_512") else "face_256"

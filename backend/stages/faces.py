@@ -1,0 +1,114 @@
+"""Stage 3: find faces and their landmarks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from backend.alignment import Face, align, cut_crop
+from backend.face_finder import FaceFinder
+from backend.geometry import Box, Landmarks
+from backend.images import Pixels, to_eight_bit
+from backend.monitor import Monitor
+from backend.tensors import LUMINANCE
+
+WORKING_PIXELS = 8_000_000
+"""Size at which faces are searched: a second on one core."""
+
+LARGEST_ENLARGEMENT = 2.0
+"""Smaller faces than those found at this enlargement have too little detail to be enhanced."""
+
+CANDIDATE_SCORE = -0.25
+"""The detector's score from which a place is looked at again; real faces reach down to here, but
+also many places that are none."""
+
+FACE_SCORE = 0.0
+"""Score from which a place is a face, when it is seen upright and large in an aligned crop."""
+
+CROP_SIZE = 256
+
+SAME_FACE = 0.4
+"""Overlap (intersection over union) from which two boxes show one face."""
+
+
+def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face]:
+    """Find upright faces, from about 36 pixels width in small photos.
+
+    Args:
+        color: (H, W, 1 or 3).
+        finder: detector and landmark model.
+        monitor: of the stage.
+
+    Returns:
+        From left to right; empty when there is none.
+    """
+    levels = to_eight_bit(color)
+    gray = levels[..., 0] if levels.shape[2] == 1 else cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
+    height, width = gray.shape
+    scale = min(LARGEST_ENLARGEMENT, (WORKING_PIXELS / (height * width)) ** 0.5)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    working = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)
+    working = working.reshape(size[1], size[0])
+    factors = np.array([size[0] / width, size[1] / height])
+    monitor.advance(0.1)
+    candidates = without_repetitions(finder.find_boxes(working, CANDIDATE_SCORE))
+    faces = []
+    for index, (score, box) in enumerate(candidates):
+        monitor.advance(0.7 + 0.3 * index / len(candidates))
+        landmarks = finder.find_landmarks(working, box)
+        face = Face(_scaled_box(box, factors), _scaled(landmarks, factors))
+        if is_confirmed(color, face, finder):
+            faces.append(face)
+        elif score >= FACE_SCORE:
+            monitor.note(
+                "face-skipped",
+                f"A face at ({face.box.x0}, {face.box.y0}) was left as it is, because its features "
+                "could not be located: it may be turned away or covered.",
+            )
+    monitor.advance(1.0)
+    return sorted(faces, key=lambda face: (face.box.x0, face.box.y0))
+
+
+def is_confirmed(color: Pixels, face: Face, finder: FaceFinder) -> bool:
+    """Whether the landmarks are those of a face, and the aligned crop shows one."""
+    try:
+        crop = cut_crop(color, align(face, CROP_SIZE), CROP_SIZE)
+    except ValueError:
+        return False
+    gray = np.round(crop @ np.array(LUMINANCE, dtype=np.float32) * 255).astype(np.uint8)
+    return bool(finder.find_boxes(gray, FACE_SCORE))
+
+
+def without_repetitions(found: list[tuple[float, Box]]) -> list[tuple[float, Box]]:
+    """Keep the first of scored boxes that show the same face."""
+    kept: list[tuple[float, Box]] = []
+    for score, box in found:
+        if all(overlap(box, other) < SAME_FACE for _, other in kept):
+            kept.append((score, box))
+    return kept
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes."""
+    common = Box(
+        max(first.x0, second.x0),
+        max(first.y0, second.y0),
+        min(first.x1, second.x1),
+        min(first.y1, second.y1),
+    )
+    if common.is_empty:
+        return 0.0
+    shared = common.size.pixel_count
+    return shared / (first.size.pixel_count + second.size.pixel_count - shared)
+
+
+def _scaled(points: Landmarks, factors: Landmarks) -> Landmarks:
+    # (0, 0) is the centre of the first pixel at either size.
+    return (points + 0.5) / factors - 0.5
+
+
+def _scaled_box(box: Box, factors: Landmarks) -> Box:
+    corners = np.array([[box.x0, box.y0], [box.x1, box.y1]]) / factors
+    (x0, y0), (x1, y1) = np.round(corners).astype(int).tolist()
+    return Box(x0, y0, x1, y1)

@@ -1,0 +1,87 @@
+"""Stage 1: find scratches, folds and spots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from backend.geometry import Size
+from backend.images import Mask
+from backend.monitor import Monitor
+from backend.networks import Networks
+from backend.tensors import dilate, luminance
+from backend.tiling import run_tiled
+
+TILE, OVERLAP = 1536, 256
+MULTIPLE = 16
+
+GROWTH = 1.5
+"""Pixels, at the detector's size, by which the found area is grown: the edge of a scratch is half
+damaged, and half a scratch that stays is seen better than a whole one."""
+
+SOFTNESS = 0.6
+"""Standard deviation of the mask's edge in pixels at the detector's size."""
+
+
+def find_scratches(
+    image: Tensor, networks: Networks, monitor: Monitor, threshold: float | None = None
+) -> Mask:
+    """Find structured damage.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+        networks: with "detection".
+        monitor: of the stage.
+        threshold: probability from which a pixel counts as damaged; None takes the weights' own.
+
+    Returns:
+        (H, W), 255 on damage, with soft edges that lie outside of it.
+    """
+    inference = networks.spec("detection").inference
+    size = Size(image.shape[3], image.shape[2])
+    working = working_size(size, int(inference["short_side"]))
+    probability = damage_probability(image, working, networks, monitor)
+    # Threshold after enlarging: the outline is then smooth, not made of large squares.
+    enlarged = cv2.resize(probability, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    limit = float(inference["threshold"]) if threshold is None else threshold
+    found = np.where(enlarged.reshape(size.shape) >= limit, 255, 0).astype(np.uint8)
+    return cover_edges(found, size.height / working.height)
+
+
+def working_size(size: Size, short_side: int) -> Size:
+    """The size at which the detector works: reduced to `short_side`, never enlarged."""
+    scale = min(1.0, short_side / min(size.width, size.height))
+    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+
+
+def damage_probability(
+    image: Tensor, working: Size, networks: Networks, monitor: Monitor
+) -> npt.NDArray[np.float32]:
+    """The detector's output, (working.height, working.width) in [0, 1]."""
+    gray = luminance(image)[0, 0].numpy()
+    reduced = cv2.resize(gray, (working.width, working.height), interpolation=cv2.INTER_AREA)
+    x = torch.from_numpy(reduced.reshape(1, 1, *working.shape)) * 2 - 1
+    network = networks.detection()
+
+    def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
+        with part.watching(network):
+            return torch.sigmoid(network(tiles[0].to(networks.device)))
+
+    probability, _ = run_tiled(
+        run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+    )
+    return np.asarray(probability[0, 0].numpy(), dtype=np.float32)
+
+
+def cover_edges(found: Mask, scale: float) -> Mask:
+    """Grow and soften (H, W) `found`; `scale` is the picture's size over the detector's."""
+    if not found.any():
+        return found
+    grown = dilate(found, math.ceil(GROWTH * scale))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), SOFTNESS * scale), dtype=np.uint8)

@@ -1,0 +1,103 @@
+"""Run a network over a large picture tile by tile, without visible seams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from backend.geometry import Box, Size
+from backend.monitor import Monitor
+from backend.tensors import pad_to_multiple
+
+RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
+"""Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
+
+LEAST_SIDE = 32
+"""Networks that halve the size several times and pad by reflection need a few cells."""
+
+
+def run_tiled(
+    run: RunTile,
+    inputs: Sequence[Tensor],
+    *,
+    channels: int,
+    tile: int,
+    overlap: int,
+    multiple: int,
+    monitor: Monitor,
+    is_needed: Callable[[Box], bool] = lambda _: True,
+) -> tuple[Tensor, Tensor]:
+    """Run `run` on overlapping tiles and blend its results.
+
+    The outer quarter of each overlap is context only; in between the tiles fade into each other.
+
+    Args:
+        run: see RunTile.
+        inputs: (1, C_i, H, W) on the CPU, all of one size.
+        channels: C of the result.
+        tile: longest side of a tile; a picture within it is one tile.
+        overlap: pixels that neighbours share at least, below `tile`.
+        multiple: tiles begin at, and are padded to, multiples of this.
+        monitor: advances with the tiles.
+        is_needed: tiles for which it is false are left out.
+
+    Returns:
+        (1, C, H, W) float32 on the CPU, and (1, 1, H, W) with 0 where no tile was run.
+    """
+    size = Size(inputs[0].shape[3], inputs[0].shape[2])
+    result = torch.zeros(1, channels, *size.shape)
+    coverage = torch.zeros(1, 1, *size.shape)
+    boxes = [box for box in tiles(size, tile, overlap, multiple) if is_needed(box)]
+    for index, box in enumerate(boxes):
+        rows, columns = box.slices
+        parts = [
+            pad_to_multiple(x[..., rows, columns], multiple, max(LEAST_SIDE, multiple))
+            for x in inputs
+        ]
+        output = run(parts, monitor.part(index, len(boxes)))
+        output = output[..., : box.size.height, : box.size.width].float().cpu()
+        weight = tile_weight(box, size, overlap)
+        result[..., rows, columns] += output * weight
+        coverage[..., rows, columns] += weight
+    result /= coverage.clamp_min(1e-6)
+    return result, coverage
+
+
+def tiles(size: Size, tile: int, overlap: int, multiple: int) -> Iterator[Box]:
+    """Boxes that cover a picture, row by row."""
+    for y0, y1 in _spans(size.height, tile, overlap, multiple):
+        for x0, x1 in _spans(size.width, tile, overlap, multiple):
+            yield Box(x0, y0, x1, y1)
+
+
+def _spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
+    if length <= tile:
+        return [(0, length)]
+    count = -(-(length - overlap) // (tile - overlap))
+    starts = [
+        index * (length - tile) // (count - 1) // multiple * multiple for index in range(count)
+    ]
+    # The last one is longer than the others by what rounding its start took away.
+    return [(start, min(start + tile, length)) for start in starts[:-1]] + [(starts[-1], length)]
+
+
+def tile_weight(box: Box, size: Size, overlap: int) -> Tensor:
+    """(1, 1, h, w): 1 inside, falling to 0 towards those edges that have a neighbour."""
+    across = _ramp(box.x0, box.x1, size.width, overlap)
+    down = _ramp(box.y0, box.y1, size.height, overlap)
+    return torch.from_numpy(np.outer(down, across).astype(np.float32))[None, None]
+
+
+def _ramp(start: int, end: int, length: int, overlap: int) -> npt.NDArray[np.float64]:
+    weight = np.ones(end - start)
+    context, fade = overlap // 4, max(1, overlap // 2)
+    ramp = np.clip((np.arange(end - start) + 0.5 - context) / fade, 0, 1)
+    if start > 0:
+        weight *= ramp
+    if end < length:
+        weight *= ramp[::-1]
+    return weight
