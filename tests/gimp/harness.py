@@ -68,7 +68,11 @@ class GimpProcess:
         self.home.mkdir()
         self.plugins = self.folder / "profile" / "plug-ins"
         shutil.copytree(warm_profile(tree), self.folder / "profile")
-        record = installation or {"python": "/usr/bin/python3", "home": "{home}", "version": "0.1.0"}
+        record = installation or {
+            "python": "/usr/bin/python3",
+            "home": "{home}",
+            "version": "0.1.0",
+        }
         install_plugin(
             self.plugins,
             {key: value.format(home=f"{self.place}/home") for key, value in record.items()},

@@ -92,6 +92,13 @@ def new_image(width, height, base="RGB", precision="u8-non-linear-gamma", icc=No
     return image.get_id()
 
 
+def icc(space):
+    """The bytes of a profile that is not sRGB."""
+    profile = Gimp.ColorProfile
+    made = profile.new_rgb_adobe() if space == "wide" else profile.new_d50_gray_lab_trc()
+    return bytes(made.get_icc_profile())
+
+
 def add_layer(
     image, name, width, height, data, model="R'G'B'", depth="u8", offset=(0, 0), parent=None
 ):
@@ -203,7 +210,17 @@ def feather(image, radius):
 
 
 def float_selection(layer):
-    Gimp.Selection.float(image_of(item_of(layer).get_image().get_id()), [item_of(layer)], 1, 1)
+    item = item_of(layer)
+    return Gimp.Selection.float(item.get_image(), [item], 1, 1).get_id()
+
+
+def save_selection(image):
+    return Gimp.Selection.save(image_of(image)).get_id()
+
+
+def remove(layer):
+    item = item_of(layer)
+    item.get_image().remove_layer(item)
 
 
 def selection(image):

@@ -42,7 +42,8 @@ class RestoreOldPhoto(Gimp.PlugIn):
         # All are accepted, so that a click explains what is wrong where a gray entry would not.
         mask = Gimp.ProcedureSensitivityMask
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
-        procedure.set_documentation(action.blurb, action.blurb, name)
+        # Without a help page there is no Help button that leads nowhere.
+        procedure.set_documentation(action.blurb, action.blurb, None)
         procedure.set_menu_label(action.menu_label)
         procedure.add_menu_path(MENU_PATH)
         procedure.set_attribution(AUTHORS, AUTHORS, "2026")

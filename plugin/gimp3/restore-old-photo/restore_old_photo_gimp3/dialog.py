@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import gi
 from restore_old_photo_shared.options import DEVICE, SCRATCHES, THRESHOLD, WEIGHTS, Action
 
@@ -10,12 +12,16 @@ from .host import Gimp3Host
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
+if TYPE_CHECKING:
+    from gi.repository import GimpUi
+
 TITLES = {
     "plug-in-restore-old-photo": "Restore Old Photo",
     "plug-in-restore-old-photo-detect": "Detect Scratches",
     "plug-in-restore-old-photo-repair": "Repair Scratches",
     "plug-in-restore-old-photo-faces": "Enhance Faces",
 }
+DIALOG_WIDTH = 480
 ADVANCED = (WEIGHTS.name, DEVICE.name)
 MASK_HINT = (
     "This photo has a scratch mask layer: what is white in it is repaired.\n"
@@ -37,7 +43,7 @@ def ask(action: Action, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig,
     dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLES[action.name])
     names = [argument.name for argument in action.arguments if argument.name not in ADVANCED]
     if THRESHOLD.name in names:
-        dialog.get_scale_entry(THRESHOLD.name, 1.0)
+        prepare_threshold(dialog, config, SCRATCHES.name in names)
     if hint:
         label = dialog.get_label("hint", hint, False, False)
         label.set_xalign(0.0)
@@ -52,6 +58,22 @@ def ask(action: Action, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig,
     while Gtk.events_pending():
         Gtk.main_iteration()
     return accepted
+
+
+def prepare_threshold(
+    dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, is_optional: bool
+) -> None:
+    """Make the threshold a slider of useful width, which is gray while nothing is detected."""
+    slider = dialog.get_scale_entry(THRESHOLD.name, 1.0)
+    slider.set_size_request(DIALOG_WIDTH, -1)
+    if not is_optional:
+        return
+
+    def follow(*_: object) -> None:
+        slider.set_sensitive(config.get_property(SCRATCHES.name) == "automatic")
+
+    config.connect(f"notify::{SCRATCHES.name}", follow)
+    follow()
 
 
 def hint_for(action: Action, host: Gimp3Host) -> str:

@@ -72,9 +72,10 @@ def insert_group(job: Job) -> Gimp.GroupLayer:
     image = job.image
     group = Gimp.GroupLayer.new(image, GROUP_NAME)
     image.insert_layer(group, job.source.get_parent(), position_above(job.source))
-    blend_encoded_values(group)
     if job.is_mask_only:
+        # In a group of its own the mask would have nothing below it to glow on.
         group.set_mode(Gimp.LayerMode.PASS_THROUGH)
+    blend_encoded_values(group)
     describe(job, group, "group")
     return group
 
@@ -153,9 +154,10 @@ def fill(job: Job, layer: Gimp.Layer, result: ResultLayer) -> None:
 
 def blend_encoded_values(layer: Gimp.Layer) -> None:
     # Measured: for NORMAL the composite space decides and the blend space has no effect; both are
-    # set so that another mode chosen by the user behaves alike.
-    layer.set_blend_space(Gimp.LayerColorSpace.RGB_NON_LINEAR)
-    layer.set_composite_space(Gimp.LayerColorSpace.RGB_NON_LINEAR)
+    # set so that other modes behave alike.
+    space = pixels.blend_space(layer.get_image())
+    layer.set_blend_space(space)
+    layer.set_composite_space(space)
 
 
 def show_mask(job: Job, layer: Gimp.Layer) -> None:

@@ -18,22 +18,37 @@ Buffer = bytes | bytearray | memoryview
 BAND_ROWS = 256
 # Selections and layer masks have no gamma; a format with one would bend their soft values.
 MASK_FORMAT = "Y u8"
-MODELS = {1: "Y'", 2: "Y'A", 3: "R'G'B'", 4: "R'G'B'A"}
+# The mark stands for the gamma: ' is the profile's own, ~ is that of sRGB.
+MODELS = {1: "Y{0}", 2: "Y{0}A", 3: "R{0}G{0}B{0}", 4: "R{0}G{0}B{0}A"}
+
+
+def is_stored_encoded(image: Gimp.Image) -> bool:
+    """Whether the image's numbers are encoded with its profile's own gamma, as scans are."""
+    return str(image.get_precision().value_nick).endswith("-non-linear")
+
+
+def blend_space(image: Gimp.Image) -> Gimp.LayerColorSpace:
+    """The space that blends the same numbers as pixel_format() reads and writes."""
+    spaces = Gimp.LayerColorSpace
+    return spaces.RGB_NON_LINEAR if is_stored_encoded(image) else spaces.RGB_PERCEPTUAL
 
 
 def sample_depth(image: Gimp.Image) -> int:
     """Bits a sample that hold this image's pixels: 8 only for gamma-encoded 8-bit images."""
-    return 8 if image.get_precision() == Gimp.Precision.U8_NON_LINEAR else 16
+    nick = str(image.get_precision().value_nick)
+    return 8 if nick in ("u8-non-linear", "u8-perceptual") else 16
 
 
 def pixel_format(drawable: Gimp.Drawable, channels: int, depth: int) -> str:
     """The name of the gamma-encoded format in the drawable's own space.
 
     A format without a space means sRGB: babl would convert from and to the image's profile, and
-    that loses up to 12 of 255 levels.
+    that loses up to 12 of 255 levels. Where the image holds light, its profile's gamma would have
+    to be computed both ways, which babl does only to a level and a half; that of sRGB is exact.
     """
+    mark = "'" if is_stored_encoded(drawable.get_image()) else "~"
     space = Babl.format_get_space(drawable.get_format())
-    return Babl.get_name(Babl.format_with_space(f"{MODELS[channels]} u{depth}", space))
+    return Babl.get_name(Babl.format_with_space(f"{MODELS[channels].format(mark)} u{depth}", space))
 
 
 def read(drawable: Gimp.Drawable, area: tuple[int, int, int, int], format_name: str) -> bytes:

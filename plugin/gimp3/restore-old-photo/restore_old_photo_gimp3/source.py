@@ -36,6 +36,8 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
         chosen = Gimp.Layer.from_mask(chosen)
     if not isinstance(chosen, Gimp.Layer):
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
+    if chosen.is_group() and not chosen.get_children():
+        raise PluginError("The selected layer group is empty: select the photo's layer.")
     if facts(chosen).get("kind") != "mask":
         return chosen
     source = source_of_mask(image, chosen)
