@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -154,6 +155,10 @@ def _remove(plan: Plan, options: argparse.Namespace) -> int:
         return 0
     stop_backend(plan.data)
     undo_steps(plan.steps, plan.marker, say)
+    shutil.rmtree(plan.data / "run", ignore_errors=True)
+    (plan.data / "install.log").unlink(missing_ok=True)
+    if plan.data.exists() and not any(plan.data.iterdir()):
+        plan.data.rmdir()
     say("Removed." + (f" {plan.data} still holds your own files." if plan.data.exists() else ""))
     return 0
 

@@ -73,8 +73,8 @@ def run_steps(steps: Sequence[Step], marker: Marker, say: Say) -> None:
         if step.is_done():
             say(f"{heading}: already there")
             continue
-        say(heading)
         marker.write(step.title)
+        say(heading)
         started = time.monotonic()
         step.do()
         say(f"      done in {time.monotonic() - started:.0f} s")

@@ -1,0 +1,125 @@
+"""Which profiles receive the plug-in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from installer.errors import InstallationError
+from installer.gimp import PluginStep, Targets, find_targets
+from plugin.profiles import Profile
+from tests.installer.conftest import write_gimp
+
+INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "0.1.0"}
+
+
+def targets_of(home: Path, path: Path | None = None, named: tuple[Path, ...] = ()) -> Targets:
+    return find_targets(named, "linux", {"PATH": str(path) if path else ""}, home)
+
+
+def folders_of(targets: Targets, home: Path) -> list[str]:
+    return [profile.folder.relative_to(home).as_posix() for profile, _ in targets.profiles]
+
+
+def make_profile(home: Path, version: str) -> Path:
+    folder = home / ".config" / "GIMP" / version
+    folder.mkdir(parents=True)
+    return folder
+
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+
+
+def test_every_gimp_3_profile_receives_it_and_2_10_is_only_mentioned(tmp_path: Path) -> None:
+    for version in ("2.10", "3.0", "3.2"):
+        make_profile(tmp_path, version)
+    targets = targets_of(tmp_path)
+    assert folders_of(targets, tmp_path) == [".config/GIMP/3.0", ".config/GIMP/3.2"]
+    assert len(targets.notes) == 1
+    assert "GIMP 2.10" in targets.notes[0]
+    assert "not supported yet" in targets.notes[0]
+
+
+def test_no_gimp_at_all_is_one_sentence(tmp_path: Path) -> None:
+    targets = targets_of(tmp_path)
+    assert targets.profiles == []
+    assert len(targets.notes) == 1
+    assert "No GIMP 3 was found" in targets.notes[0]
+
+
+@posix_only
+def test_a_gimp_on_the_path_without_a_profile_will_get_one(tmp_path: Path) -> None:
+    write_gimp(tmp_path / "bin", "gimp", "3.2.6")
+    console = write_gimp(tmp_path / "bin", "gimp-console-3.2", "3.2.6")
+    home = tmp_path / "home"
+    targets = targets_of(home, tmp_path / "bin")
+    assert folders_of(targets, home) == [".config/GIMP/3.2"]
+    assert targets.profiles[0][1] == console
+
+
+@posix_only
+def test_gimp_2_on_the_path_is_no_reason_for_a_profile(tmp_path: Path) -> None:
+    write_gimp(tmp_path / "bin", "gimp", "2.10.34")
+    assert targets_of(tmp_path / "home", tmp_path / "bin").profiles == []
+
+
+@posix_only
+def test_a_folder_that_would_keep_gimp_from_taking_over_older_settings_is_not_made(
+    tmp_path: Path,
+) -> None:
+    write_gimp(tmp_path / "bin", "gimp", "3.2.6")
+    make_profile(tmp_path / "home", "2.10")
+    targets = targets_of(tmp_path / "home", tmp_path / "bin")
+    assert targets.profiles == []
+    assert any("start it once" in note for note in targets.notes)
+
+
+@posix_only
+def test_gimp_makes_its_own_profile_before_the_plug_in_comes(tmp_path: Path) -> None:
+    folder = tmp_path / "GIMP" / "3.2"
+    console = write_gimp(
+        tmp_path / "bin", "gimp-console", "3.2.6", f"mkdir -p {folder}; touch {folder}/gimprc"
+    )
+    step = PluginStep(Profile(folder, "3.2"), INSTALLATION, console)
+    step.do()
+    assert (folder / "gimprc").exists()
+    assert step.is_done()
+
+
+@posix_only
+def test_the_plug_in_comes_also_where_gimp_cannot_make_its_profile(tmp_path: Path) -> None:
+    console = write_gimp(tmp_path / "bin", "gimp-console", "3.2.6", "exit 1")
+    step = PluginStep(Profile(tmp_path / "3.2", "3.2"), INSTALLATION, console)
+    step.do()
+    assert step.is_done()
+
+
+def test_named_profiles_are_the_only_ones(tmp_path: Path) -> None:
+    make_profile(tmp_path, "3.0")
+    named = tmp_path / "portable"
+    targets = targets_of(tmp_path, named=(named,))
+    assert [profile.folder for profile, _ in targets.profiles] == [named]
+
+
+def test_a_named_profile_of_2_10_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InstallationError, match=r"2\.10, which is not supported yet"):
+        targets_of(tmp_path, named=(tmp_path / "2.10",))
+
+
+def test_taking_the_plug_in_back_leaves_nothing_of_it(tmp_path: Path) -> None:
+    step = PluginStep(Profile(tmp_path / "3.0", "3.0"), INSTALLATION)
+    step.do()
+    # What a killed installation leaves beside it.
+    (tmp_path / "3.0" / "plug-ins" / ".restore-old-photo.incomplete").mkdir()
+    step.undo()
+    assert list((tmp_path / "3.0" / "plug-ins").iterdir()) == []
+    step.undo()
+
+
+def test_a_folder_in_the_way_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "3.0").touch()
+    step = PluginStep(Profile(tmp_path / "3.0", "3.0"), INSTALLATION)
+    with pytest.raises(InstallationError, match="could not be written"):
+        step.do()

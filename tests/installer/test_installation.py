@@ -1,0 +1,142 @@
+"""Whole runs of `python3 -m installer` for a user of a made-up home folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.installer.conftest import User
+
+pytestmark = pytest.mark.slow
+
+
+def program_of(user: User) -> Path:
+    return user.environment / "bin" / "restore-old-photo"
+
+
+def test_one_command_sets_up_everything_and_shows_an_example(user: User) -> None:
+    user.profile.mkdir(parents=True)
+    status, output = user.install()
+    assert status == 0, output
+    assert "program called with demo" in output
+    assert os.access(program_of(user), os.X_OK)
+    assert (user.home / ".local/bin/restore-old-photo").resolve() == program_of(user).resolve()
+    installation = json.loads((user.data / "installation.json").read_text())
+    assert installation == {
+        "python": str(user.environment / "bin" / "python"),
+        "home": str(user.data),
+        "version": "0.1.0",
+    }
+    plugin = user.profile / "plug-ins" / "restore-old-photo"
+    assert json.loads((plugin / "installation.json").read_text()) == installation
+    assert (plugin / "restore-old-photo.py").stat().st_mode & stat.S_IXUSR
+    assert not (user.data / "installation.incomplete").exists()
+
+
+def test_the_users_photo_is_restored_instead_of_the_example(user: User, tmp_path: Path) -> None:
+    photo = tmp_path / "grand mother.png"
+    photo.touch()
+    status, output = user.install(str(photo))
+    assert status == 0, output
+    assert f"program called with restore {photo}" in output
+    assert "demo" not in output
+
+
+def test_a_photo_that_cannot_be_restored_fails_the_command(user: User, tmp_path: Path) -> None:
+    photo = tmp_path / "unreadable.png"
+    photo.touch()
+    status, output = user.install(str(photo))
+    assert status == 1
+    assert "the photo was not restored" in output
+
+
+def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> None:
+    user.profile.mkdir(parents=True)
+    user.install("--no-demo")
+    script = user.profile / "plug-ins/restore-old-photo/restore-old-photo.py"
+    before = script.stat().st_mtime_ns
+    status, output = user.install("--no-demo")
+    assert status == 0
+    assert output.count("]") == output.count(": already there") == 6
+    assert script.stat().st_mtime_ns == before
+
+    # A damaged plug-in is mended without touching the rest.
+    whole = script.read_bytes()
+    script.write_bytes(whole[:100])
+    status, output = user.install("--no-demo")
+    assert output.count(": already there") == 4, output
+    assert script.read_bytes() == whole
+
+    cli = user.checkout / "backend" / "cli.py"
+    cli.write_text(cli.read_text().replace("program called", "newer program called"))
+    status, output = user.install()
+    assert status == 0, output
+    assert "newer program called with demo" in output
+
+
+def test_killed_at_any_step_the_next_run_finishes_the_installation(user: User) -> None:
+    user.profile.mkdir(parents=True)
+    for step in ("[1/6]", "[2/6]", "[3/6]"):
+        process = user.start("--no-demo")
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(step):
+                break
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert (user.data / "installation.incomplete").exists(), step
+        assert not (user.data / "installation.json").exists(), step
+    status, output = user.install()
+    assert status == 0, output
+    assert "cut short" in output
+    assert "program called with demo" in output
+    assert not (user.data / "installation.incomplete").exists()
+
+
+def test_removal_leaves_other_plug_ins_and_the_users_weights(user: User) -> None:
+    other = user.profile / "plug-ins" / "another" / "another.py"
+    weights = user.data / "weights" / "official" / "mine.pth"
+    for path in (other, weights):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    user.install("--no-demo")
+    status, output = user.install("--remove")
+    assert status == 0, output
+    files = {path for path in user.home.rglob("*") if not path.is_dir()}
+    files = {path for path in files if ".cache" not in path.parts}
+    assert files == {other, weights}
+    assert str(user.data) in output
+
+
+def test_removal_where_nothing_is_installed_is_no_error(user: User) -> None:
+    status, output = user.install("--remove")
+    assert status == 0, output
+
+
+def test_a_dry_run_writes_nothing(user: User) -> None:
+    status, output = user.install("--dry-run")
+    assert status == 0
+    assert "nothing was changed" in output
+    assert list(user.home.iterdir()) == []
+
+
+def test_an_unwritable_data_folder_is_said_in_one_sentence(user: User, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "a file"
+    in_the_way.touch()
+    user.variables["RESTORE_OLD_PHOTO_HOME"] = str(in_the_way / "data")
+    status, output = user.install("--no-demo")
+    assert status == 1
+    assert output.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in output
+
+
+def test_a_missing_photo_is_said_before_anything_is_done(user: User) -> None:
+    status, output = user.install("no such photo.png")
+    assert status == 1
+    assert "no such photo.png" in output
+    assert list(user.home.iterdir()) == []

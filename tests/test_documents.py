@@ -1,0 +1,127 @@
+"""What the documents say is true: commands exist, links lead somewhere, paths are nobody's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from installer.project import CHECKOUT, project_version
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+# Folders of one machine, as opposed to those every user has.
+MACHINE_PATHS = re.compile(r"(?<![\w~.])/(?:home|root|work|Users|mnt)/\w+")
+
+
+def text_of(document: str) -> str:
+    return (CHECKOUT / document).read_text(encoding="utf-8")
+
+
+def code_of(document: str) -> list[str]:
+    """Lines in fenced blocks and spans between backticks."""
+    text = text_of(document)
+    blocks = re.findall(r"^```\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()] + re.findall(
+        r"`([^`]+)`", rest
+    )
+
+
+def help_of(*command: str) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-m", *command, "--help"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.returncode == 0, f"{command} is no command: {answer.stderr}"
+    return answer.stdout
+
+
+def options_in(words: list[str]) -> set[str]:
+    return {word.rstrip(",:;.)") for word in words if re.match(r"--?[a-z]", word)}
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    blocks = re.findall(r"^```\n(.*?)^```", text_of("README.md"), flags=re.MULTILINE | re.DOTALL)
+    assert blocks[0].strip() == "python3 -m installer"
+    assert blocks[1].strip() == "python3 -m tests"
+
+
+def test_continuous_integration_runs_the_readmes_test_command() -> None:
+    assert "\npython3 -m tests " in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_modules_that_are_called_exist(document: str) -> None:
+    for code in code_of(document):
+        for module in re.findall(r"python3? -m ([\w.]+)", code):
+            assert importlib.util.find_spec(module) is not None, f"{document}: {code}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_installers_options_exist(document: str) -> None:
+    known = help_of("installer")
+    for code in code_of(document):
+        if "-m installer" in code:
+            for option in options_in(code.split()):
+                assert option in {"-m", *re.findall(r"--[\w-]+", known)}, f"{document}: {code}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_programs_commands_and_options_exist(document: str) -> None:
+    helps: dict[str, str] = {}
+    for code in code_of(document):
+        words = code.split()
+        if words[:1] != ["restore-old-photo"] or len(words) < 2:
+            continue
+        if words[1] not in helps:
+            helps[words[1]] = help_of("backend", words[1])
+        for option in options_in(words):
+            assert option in helps[words[1]].split() or f"{option}," in helps[words[1]], code
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", text_of(document)):
+        if "://" not in target:
+            assert (CHECKOUT / target).exists(), f"{document} links to {target}"
+
+
+def test_files_that_are_named_exist() -> None:
+    names = re.findall(
+        r"(?<![\w/.])((?:plugin|backend|models|tests|installer|\.ci)/[\w./-]*\w)",
+        text_of("CONTRIBUTING.md"),
+    )
+    assert names
+    for name in names:
+        exists = (CHECKOUT / name).exists() or (CHECKOUT / f"{name}.py").exists()
+        assert exists, f"CONTRIBUTING.md names {name}"
+
+
+def test_the_changes_begin_with_this_version() -> None:
+    found = re.search(r"^## (\S+)", text_of("CHANGELOG.md"), flags=re.MULTILINE)
+    assert found is not None
+    assert found.group(1) == project_version()
+
+
+def tracked_texts() -> list[Path]:
+    answer = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True)
+    if answer.returncode != 0:
+        pytest.skip("this is no git checkout")
+    suffixes = {".py", ".md", ".toml", ".json", ".txt", ".sh", ""}
+    paths = [CHECKOUT / name for name in answer.stdout.split("\0") if name]
+    return [path for path in paths if path.suffix in suffixes and path.is_file()]
+
+
+def test_no_file_names_a_folder_of_one_machine() -> None:
+    for path in tracked_texts():
+        if path == Path(__file__):
+            continue
+        found = MACHINE_PATHS.search(path.read_text(encoding="utf-8", errors="ignore"))
+        assert found is None, f"{path.relative_to(CHECKOUT)} names {found and found.group()}"
