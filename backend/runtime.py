@@ -27,8 +27,8 @@ else:
 
 # 256 bits; nobody guesses it, and it changes with each start.
 _TOKEN_BYTES = 32
-# A predecessor that was asked to quit needs a moment.
-_LOCK_WAIT_SECONDS = 2.0
+# A predecessor that was asked to quit closes its connections first, which it gives two seconds.
+_LOCK_WAIT_SECONDS = 4.0
 
 
 class AlreadyRunningError(RestorationError):

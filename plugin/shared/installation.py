@@ -67,8 +67,10 @@ def find_installation(script_folder, environment):
         try:
             with io.open(os.path.join(folder, INSTALLATION_FILE), encoding="utf-8") as file:
                 facts = json.load(file)
-            installation = Installation(facts["python"], facts["home"])
-        except (EnvironmentError, ValueError, KeyError, TypeError):
+            installation = Installation(
+                os.path.normpath(facts["python"]), os.path.normpath(facts["home"])
+            )
+        except (EnvironmentError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if is_sandboxed(environment) or os.path.exists(installation.python):
             return installation

@@ -135,13 +135,8 @@ def retire(installation, waits):
         return
     if not process_exists(runtime.pid):
         return
-    try:
-        Client(runtime.port, runtime.token, installation.log).shutdown()
-    except (ConnectionLostError, RefusedError):
-        # It is on its way out, or it is none of ours; the new one will tell.
-        return
     deadline = monotonic() + QUIT_SECONDS
-    while process_exists(runtime.pid) and read_runtime(installation) is not None:
+    while _answers(runtime, installation):
         if monotonic() > deadline:
             raise StartError(
                 "An older restoration program (process %d) does not end: end it, then try again."
@@ -149,6 +144,16 @@ def retire(installation, waits):
                 pid=runtime.pid,
             )
         _next(waits, installation, "an older one does not end")
+
+
+def _answers(runtime, installation):
+    # type: (Runtime, Installation) -> bool
+    try:
+        Client(runtime.port, runtime.token, installation.log).shutdown()
+    except (ConnectionLostError, RefusedError):
+        # It is gone, or it is none of ours; the new one will tell.
+        return False
+    return True
 
 
 def start(installation, watch_pid, environment):

@@ -78,6 +78,8 @@ def misbehave(weights: str, is_cancelled: IsCancelled) -> None:
     elif weights == "greedy":
         raise MemoryError
     elif weights == "fatal":
+        # Later than the answer to the request that submits the job.
+        time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
