@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
@@ -55,18 +54,19 @@ MODES: Final = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "P
 MODES_MORE: Final = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 
 
-def load_picture(path: Path) -> Picture:
-    """Read a photo the right way up.
+def load_picture(path: Path, *, upright: bool = True) -> Picture:
+    """Read a photo.
 
     Args:
         path: PNG, JPEG, TIFF or WebP, gray or RGB, 8 or 16 bit per channel, one picture.
+        upright: turn it as its EXIF orientation says; False gives the pixels as they are stored.
 
     Raises:
         InputError: one sentence about why it cannot be used.
     """
     try:
         with _large_pictures_allowed():
-            return _load(path)
+            return _load(path, upright)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the name.", code="file-missing") from error
     except IsADirectoryError as error:
@@ -108,7 +108,7 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
     kind = format_of(path)
     if not overwrite and path.exists():
         raise InputError(f"{path} exists already: choose another name.", code="file-exists")
-    _check_fits(picture, kind, path)
+    check_fits(picture, path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         # Made here and exclusively, so that the file gets the user's usual permissions.
@@ -153,7 +153,7 @@ def _large_pictures_allowed() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _load(path: Path) -> Picture:
+def _load(path: Path, upright: bool) -> Picture:
     sixteen_bit_tiff = is_tiff(path) and check_tiff(path)
     try:
         image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP"))
@@ -172,7 +172,7 @@ def _load(path: Path) -> Picture:
             pixels = read_sixteen_bit_png(path, image.info.get("transparency"))
         else:
             pixels = _eight_bit_pixels(image, path)
-    return Picture(oriented(pixels, orientation), metadata)
+    return Picture(oriented(pixels, orientation if upright else 1), metadata)
 
 
 def _check_single(image: Image.Image, kind: str, path: Path) -> None:
@@ -202,22 +202,24 @@ def _eight_bit_pixels(image: Image.Image, path: Path) -> Pixels:
         mode = "LA" if mode == "L" and image.mode != "P" else "RGBA"
     pixels: Any = np.asarray(image if image.mode == mode else image.convert(mode))
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    result: npt.NDArray[np.uint8] = np.ascontiguousarray(pixels)
+    result: Pixels = np.ascontiguousarray(pixels)
     return result
 
 
 def oriented(pixels: Pixels, orientation: int) -> Pixels:
     """Turn and mirror (H, W, C) pixels as the EXIF orientation (1 to 8) says."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
+    turned: Any = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
     if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
+        turned = turned[::-1]
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+        turned = turned[:, ::-1]
+    result: Pixels = np.ascontiguousarray(turned)
+    return result
 
 
-def _check_fits(picture: Picture, kind: str, path: Path) -> None:
+def check_fits(picture: Picture, path: Path) -> None:
+    """Raises InputError when the format that `path` names cannot hold the picture."""
+    kind = format_of(path)
     longest = {"WEBP": WEBP_LONGEST_SIDE, "JPEG": JPEG_LONGEST_SIDE}.get(kind)
     if longest and max(picture.size.width, picture.size.height) > longest:
         raise InputError(

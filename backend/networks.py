@@ -67,6 +67,11 @@ class Networks:
         except WeightFileError as error:
             raise WeightsError(str(error)) from error
 
+    def load(self, network: Network, device: torch.device | str = "cpu") -> torch.nn.Module:
+        """The warm network, for code that takes a `WeightSet` too; it is on the own device."""
+        del device
+        return self._get(network)
+
     def detection(self) -> ScratchUNet:
         return cast(ScratchUNet, self._get("detection"))
 

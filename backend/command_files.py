@@ -1,0 +1,115 @@
+"""Which photos a command line means, and what their restored copies are called. No torch here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.errors import InputError, OptionsError
+from backend.files import FORMATS, format_of
+
+OWN_OUTPUT = re.compile(r"-(restored|scratches)(-\d+)?$")
+"""Endings of names given by this program, which a folder's photos are not taken from."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a result goes.
+
+    Attributes:
+        path: a file, or None while it follows from the photo's name and format.
+        folder: for results whose name follows; None is the photo's own folder.
+    """
+
+    path: Path | None = None
+    folder: Path | None = None
+
+
+def find_photos(arguments: Iterable[Path]) -> tuple[list[Path], list[InputError]]:
+    """Take files as they are, and from folders the photos directly inside.
+
+    Returns:
+        The photos, each once, and what is wrong with the other arguments.
+    """
+    photos: dict[Path, None] = {}
+    problems = []
+    for argument in arguments:
+        if not argument.is_dir():
+            photos[argument] = None
+            continue
+        inside = [path for path in sorted(argument.iterdir()) if _is_photo(path)]
+        photos.update(dict.fromkeys(inside))
+        if not inside:
+            problems.append(
+                InputError(
+                    f"{argument} holds no PNG, JPEG, TIFF or WebP photo: name another folder.",
+                    code="folder-empty",
+                )
+            )
+    return list(photos), problems
+
+
+def _is_photo(path: Path) -> bool:
+    is_own = OWN_OUTPUT.search(path.stem) is not None
+    known = path.suffix.lower() in FORMATS
+    return known and not is_own and not path.name.startswith(".") and path.is_file()
+
+
+def resolve_output(chosen: Path | None, arguments: Sequence[Path]) -> Output:
+    """Decide whether `-o` names a file or a folder.
+
+    Raises:
+        OptionsError: one file cannot take several photos, or has an unknown ending.
+    """
+    if chosen is None:
+        return Output()
+    several = len(arguments) > 1 or any(argument.is_dir() for argument in arguments)
+    if chosen.is_dir() or not chosen.suffix:
+        return Output(folder=chosen)
+    if several:
+        if chosen.suffix.lower() in FORMATS or chosen.exists():
+            raise OptionsError(
+                f"{chosen} is one file, but there are several photos: name a folder after -o."
+            )
+        return Output(folder=chosen)
+    try:
+        format_of(chosen)
+    except InputError as error:
+        raise OptionsError(str(error)) from error
+    return Output(path=chosen)
+
+
+def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
+    """The file for one photo's result; where the name follows, one that does not exist yet.
+
+    Args:
+        photo: the input.
+        suffix: ending of the photo's format, used where its own name has none.
+        output: from `resolve_output`.
+        ending: what is put behind the photo's name, for example "-restored".
+    """
+    if output.path is not None:
+        return output.path
+    folder = photo.parent if output.folder is None else output.folder
+    suffix = photo.suffix if photo.suffix.lower() in FORMATS else suffix
+    candidate = folder / f"{photo.stem}{ending}{suffix}"
+    number = 2
+    while candidate.exists():
+        candidate = folder / f"{photo.stem}{ending}-{number}{suffix}"
+        number += 1
+    return candidate
+
+
+def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path]) -> None:
+    """A file named after -o is replaced, but never a photo or mask that is being read.
+
+    Raises:
+        InputError: `path` is one of `inputs`.
+    """
+    if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
+        raise InputError(
+            f"{path} is being read, and would be replaced: name another file after -o.",
+            code="output-is-input",
+        )

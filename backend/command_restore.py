@@ -1,0 +1,265 @@
+"""The commands `restore` and `detect`: from photo files to restored files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from backend.command_files import (
+    Output,
+    check_replaces_nothing_precious,
+    find_photos,
+    output_path,
+    resolve_output,
+)
+from backend.command_progress import PhotoProgress
+from backend.composition import composite
+from backend.errors import OptionsError, RestorationError
+from backend.files import check_fits, load_picture, save_picture
+from backend.images import Mask, Metadata, Picture, to_eight_bit
+from backend.networks import Networks
+from backend.options import Options
+from backend.pipeline import restore
+from backend.reference import reference_restore
+from backend.results import Result, Stage
+
+UNEXPECTED = RestorationError(
+    "This is an error in Restore Old Photo: please report it with the lines above."
+)
+
+
+def run_restore(chosen: argparse.Namespace) -> int:
+    """Restore all photos; one that fails does not stop the others.
+
+    Returns:
+        0, or 1 when a photo failed.
+
+    Raises:
+        OptionsError: the choices exclude each other.
+        WeightsError, DeviceError: nothing can be restored at all.
+    """
+    options = _options(chosen)
+    output = resolve_output(chosen.output, chosen.photos)
+    photos, problems = find_photos(chosen.photos)
+    networks = Networks.for_options(options)
+    for problem in problems:
+        _complain(problem)
+    failures = len(problems)
+    for photo in photos:
+        stages = chosen.stages
+        if stages is not None and len(photos) > 1:
+            stages = stages / photo.name
+        try:
+            work = _restore_as_original if chosen.reference else _restore_photo
+            work(photo, chosen, options, networks, output, stages)
+        except RestorationError as error:
+            failures += 1
+            _complain(error, photo)
+        except Exception:  # the others shall still be restored
+            failures += 1
+            traceback.print_exc()
+            _complain(UNEXPECTED, photo)
+    return 1 if failures else 0
+
+
+def run_detect(chosen: argparse.Namespace) -> int:
+    """Write the mask of one photo; returns 0.
+
+    Raises:
+        RestorationError: it cannot be done.
+    """
+    options = Options(
+        threshold=chosen.threshold,
+        repair_scratches=False,
+        whole_picture=False,
+        enhance_faces=False,
+        weights=chosen.weights or "bundled",
+        device=chosen.device,
+    )
+    output = resolve_output(chosen.output, [chosen.photo])
+    picture = load_picture(chosen.photo)
+    target = output_path(chosen.photo.with_suffix(".png"), ".png", output, "-scratches")
+    check_replaces_nothing_precious(target, [chosen.photo])
+    with PhotoProgress(chosen.photo.name, ["scratches"]) as progress:
+        networks = Networks.for_options(options)
+        result = restore(picture, None, options, networks, progress.show, lambda: False)
+    mask = result.layers[0].pixels
+    _save(Picture(mask, Metadata(dpi=picture.metadata.dpi)), target, output)
+    share = np.count_nonzero(mask >= 128) / mask.size
+    print(f"{chosen.photo} -> {target} (scratches on {share:.1%} of the picture)")
+    return 0
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    default_weights = "official" if chosen.reference else "bundled"
+    options = Options(
+        scratches=chosen.scratches,
+        threshold=chosen.threshold,
+        whole_picture=chosen.whole_picture,
+        enhance_faces=chosen.enhance_faces,
+        weights=chosen.weights or default_weights,
+        device=chosen.device,
+    )
+    if chosen.scratches == "mask" and chosen.mask is None:
+        raise OptionsError("--scratches mask needs a mask: name one after --mask.")
+    if chosen.scratches == "none" and chosen.mask is not None:
+        raise OptionsError("--scratches none uses no mask: leave one of the two away.")
+    if chosen.mask is not None and (len(chosen.photos) > 1 or chosen.photos[0].is_dir()):
+        raise OptionsError("--mask belongs to one photo: name one photo only.")
+    if not options.whole_picture and not options.enhance_faces and options.scratches == "none":
+        raise OptionsError("Nothing is left to do: leave one of the restrictions away.")
+    if chosen.high_resolution and not chosen.reference:
+        raise OptionsError("--high-resolution is a choice of the original: add --reference.")
+    if chosen.reference and (not options.whole_picture or options.threshold is not None):
+        raise OptionsError(
+            "--reference has its own threshold and always restores the whole picture: leave "
+            "--threshold and --no-whole-picture away."
+        )
+    return options
+
+
+def _restore_photo(
+    photo: Path,
+    chosen: argparse.Namespace,
+    options: Options,
+    networks: Networks,
+    output: Output,
+    stages: Path | None,
+) -> None:
+    started = time.perf_counter()
+    picture = load_picture(photo)
+    mask = None if chosen.mask is None else load_mask(chosen.mask)
+    target = output_path(photo, picture.metadata.suffix, output, "-restored")
+    # Before the work, not after it.
+    check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
+    check_fits(picture, target)
+    with PhotoProgress(photo.name, _planned(options)) as progress:
+        result = restore(picture, mask, options, networks, progress.show, lambda: False)
+    _save(Picture(result.final, picture.metadata), target, output)
+    if stages is not None:
+        _write_stages(stages, picture, result)
+    _report(photo, target, started, _found(result))
+    for note in result.notes:
+        print(f"{photo}: {note.message}")
+
+
+def _restore_as_original(
+    photo: Path,
+    chosen: argparse.Namespace,
+    options: Options,
+    networks: Networks,
+    output: Output,
+    stages: Path | None,
+) -> None:
+    started = time.perf_counter()
+    stored = load_picture(photo, upright=False)
+    target = output_path(photo, stored.metadata.suffix, output, "-restored")
+    check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
+    color = to_eight_bit(stored.color)
+    with PhotoProgress(photo.name, _planned(options)) as progress:
+        result = reference_restore(
+            np.ascontiguousarray(np.broadcast_to(color, (*color.shape[:2], 3))),
+            networks,
+            scratches=options.scratches != "none",
+            mask=None if chosen.mask is None else load_mask(chosen.mask, upright=False),
+            high_resolution=chosen.high_resolution,
+            faces=options.enhance_faces,
+            device=networks.device,
+            on_progress=progress.advance,
+        )
+    _save(Picture(result.final), target, output)
+    pictures = {"restored": result.restored, "final": result.final}
+    if result.mask is not None:
+        pictures["mask"] = result.mask[..., None]
+    for number, face in enumerate(result.faces, start=1):
+        pictures[f"face-{number}"] = face.enhanced
+    if stages is not None:
+        _write_pictures(stages, {name: Picture(pixels) for name, pixels in pictures.items()})
+    _report(photo, target, started, _faces_in_words(len(result.faces)))
+
+
+def load_mask(path: Path, *, upright: bool = True) -> Mask:
+    """Read a picture as a mask: (H, W), white and opaque = repair.
+
+    Raises:
+        InputError: see `load_picture`.
+    """
+    picture = load_picture(path, upright=upright)
+    mask = to_eight_bit(picture.color).mean(axis=2)
+    if picture.alpha is not None:
+        mask = mask * (to_eight_bit(picture.alpha) / 255)
+    return np.asarray(np.round(mask), dtype=np.uint8)
+
+
+def _planned(options: Options) -> list[Stage]:
+    stages: list[Stage] = ["scratches"] if options.scratches == "automatic" else []
+    stages += ["restoration"]
+    return [*stages, "faces", "enhancement", "blending"] if options.enhance_faces else stages
+
+
+def _write_stages(folder: Path, picture: Picture, result: Result) -> None:
+    metadata = picture.metadata
+    pictures = {"final": Picture(result.final, metadata)}
+    # The mask's profile and orientation would be the photo's, but it is no photo.
+    whole = [layer for layer in result.layers if layer.kind in ("restored", "repair")]
+    restored = picture.with_color(composite(picture.color, whole))
+    pictures["restored"] = restored
+    for layer in result.layers:
+        if layer.kind == "mask":
+            pictures["mask"] = Picture(layer.pixels)
+        elif layer.kind == "face":
+            number = 1 + sum(name.startswith("face-") for name in pictures)
+            pictures[f"face-{number}"] = Picture(layer.pixels, metadata)
+    _write_pictures(folder, pictures)
+
+
+def _write_pictures(folder: Path, pictures: dict[str, Picture]) -> None:
+    _make_folder(folder)
+    for name, picture in pictures.items():
+        save_picture(picture, folder / f"{name}.png", overwrite=True)
+
+
+def _save(picture: Picture, target: Path, output: Output) -> None:
+    if output.folder is not None:
+        _make_folder(output.folder)
+    # A name after -o was chosen by the user; a name made here does not exist yet.
+    save_picture(picture, target, overwrite=output.path is not None)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestorationError(
+            f"The folder {folder} cannot be made ({error.strerror}): name another one.",
+            code="folder-not-made",
+        ) from error
+
+
+def _found(result: Result) -> str:
+    words = []
+    for layer in result.layers:
+        if layer.kind == "mask":
+            share = np.count_nonzero(layer.pixels >= 128) / layer.pixels.size
+            words.append(f"scratches on {share:.1%}")
+    faces = sum(layer.kind == "face" for layer in result.layers)
+    return ", ".join([*words, _faces_in_words(faces)])
+
+
+def _faces_in_words(count: int) -> str:
+    return {0: "no face", 1: "1 face"}.get(count, f"{count} faces")
+
+
+def _report(photo: Path, target: Path, started: float, found: str) -> None:
+    seconds = time.perf_counter() - started
+    print(f"{photo} -> {target} ({found}, {seconds:.1f} s)", flush=True)
+
+
+def _complain(error: RestorationError, photo: Path | None = None) -> None:
+    prefix = "" if photo is None or str(photo) in str(error) else f"{photo}: "
+    print(f"{prefix}{error}", file=sys.stderr, flush=True)
