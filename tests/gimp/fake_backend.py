@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -198,6 +199,18 @@ def composite(job: Job) -> Array:
     return picture
 
 
+def main(home: Path, stall_at: str) -> None:
+    """Serve until killed: a process of its own for the tests that kill it."""
+    backend = FakeBackend()
+    backend.stall_at = stall_at
+    backend.publish(home)
+    while True:
+        time.sleep(1)
+        # Nobody is left to kill it.
+        if os.getppid() == 1:
+            return
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: FakeBackend
     protocol_version = "HTTP/1.1"
@@ -254,3 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

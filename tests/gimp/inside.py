@@ -283,6 +283,20 @@ def show(image):
     return Gimp.Display.new(image_of(image)).get_id()
 
 
+def close_display(number):
+    """Close a window; its image goes with it."""
+    if Gimp.Display.id_is_valid(number):
+        Gimp.Display.get_by_id(number).delete()
+
+
+def forget_undo(image):
+    """Nothing before this can be undone, and the image counts as saved."""
+    picture = image_of(image)
+    picture.undo_disable()
+    picture.undo_enable()
+    picture.clean_all()
+
+
 def clean(image):
     image_of(image).clean_all()
 

@@ -50,8 +50,13 @@ class Screen:
     def await_window(self, title: str, seconds: float = START_SECONDS) -> str:
         return wait_for(lambda: next(iter(self.windows(title)), None), seconds, f"window {title}")
 
-    def await_no_window(self, title: str, seconds: float = START_SECONDS) -> None:
-        wait_for(lambda: not self.windows(title), seconds, f"end of window {title}")
+    def await_no(self, window: str, seconds: float = START_SECONDS) -> None:
+        wait_for(lambda: window not in self.windows("."), seconds, f"end of window {window}")
+
+    def move(self, window: str) -> None:
+        """Put a dialog into the middle, where a window manager would, and give it the keys."""
+        self.run("xdotool", "windowmove", window, "380", "260")
+        self.focus(window)
 
     def focus(self, window: str) -> None:
         self.run("xdotool", "windowfocus", window)

@@ -6,6 +6,7 @@ thread, libgimp and GTK in the main thread only.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -24,10 +25,21 @@ PATIENCE_MILLISECONDS = 3000
 CANCELLING = "Cancelling"
 
 
+class Parent:
+    """GIMP, which started this process; nobody tells a plug-in that waits when GIMP is killed."""
+
+    def __init__(self) -> None:
+        self.pid = os.getppid()
+
+    def is_gone(self) -> bool:
+        return os.getppid() != self.pid
+
+
 class QuietWatcher(Watcher):
     """Progress of a call without a window; the caller cancels by ending the process."""
 
     def __init__(self) -> None:
+        self.parent = Parent()
         self.sentence = ""
         Gimp.progress_init("Restore Old Photo")
 
@@ -41,7 +53,7 @@ class QuietWatcher(Watcher):
             Gimp.progress_update(fraction)
 
     def is_cancelled(self) -> bool:
-        return False
+        return self.parent.is_gone()
 
 
 def wait_quietly(work: Work) -> Outcome:
@@ -56,6 +68,7 @@ class WindowWatcher(Watcher):
     """Carries progress from the job's thread to the window, and the cancel back."""
 
     def __init__(self) -> None:
+        self.parent = Parent()
         self.cancelled = threading.Event()
         self.latest: tuple[str, float | None] = ("", None)
 
@@ -64,7 +77,7 @@ class WindowWatcher(Watcher):
         self.latest = (stage, fraction)
 
     def is_cancelled(self) -> bool:
-        return self.cancelled.is_set()
+        return self.cancelled.is_set() or self.parent.is_gone()
 
 
 class ProgressWindow:
