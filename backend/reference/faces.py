@@ -19,7 +19,7 @@ from models.face_generator import FaceGenerator
 Floats = npt.NDArray[np.float64]
 
 # Eyes, nose tip and mouth corners of the aligned face: in [-1, 1] before the scale below.
-_TEMPLATE = (
+TEMPLATE = (
     np.array([[196, 226], [316, 226], [256, 286], [220, 360.4], [292, 360.4]], np.float32) / 256 - 1
 )
 # How much of the crop the template fills; a larger face shows less around it.
@@ -52,7 +52,7 @@ def five_points(landmarks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def template(size: int) -> npt.NDArray[np.float32]:
     """The five points in a crop of size x size; single precision, which shows in the matrices."""
-    return np.asarray((_TEMPLATE * _TEMPLATE_SCALE + 1) / 2 * float(size), dtype=np.float32)
+    return np.asarray((TEMPLATE * _TEMPLATE_SCALE + 1) / 2 * float(size), dtype=np.float32)
 
 
 def fit_similarity(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> Floats:
@@ -104,26 +104,30 @@ def blend_face(below: Floats, pixels: Bytes, matrix: Floats, face: Bytes) -> Flo
     Returns:
         (H, W, 3) in [0, 255].
     """
-    aligned = warp(pixels, matrix, output_shape=face.shape, preserve_range=True)
-    matched = match_histograms(face, aligned.astype(np.uint8))  # cut off, unlike the crop
+    matched = match_histograms(face, crop_for_colours(pixels, matrix, face.shape[0]))
     back, mask = warp_back(matched, pixels.shape[:2], matrix)
     return blend_blurred(back, below, mask) * 255
 
 
+def crop_for_colours(pixels: Bytes, matrix: Floats, size: int) -> Bytes:
+    """Like crop_face, but cut off instead of rounded."""
+    levels = warp(pixels, matrix, output_shape=(size, size, 3), preserve_range=True)
+    return np.asarray(levels.astype(np.uint8))
+
+
+def inside_picture(shape: tuple[int, int], matrix: Floats, size: int) -> Bytes:
+    """(size, size): 1 where the crop shows the picture of (height, width), 0 outside of it."""
+    everywhere = np.ones(shape, np.uint8)
+    inside = warp(everywhere, matrix, output_shape=(size, size), order=0, preserve_range=True)
+    return np.asarray(inside, np.uint8)
+
+
 def warp_back(face: Bytes, shape: tuple[int, int], matrix: Floats) -> tuple[Floats, Floats]:
     """The face (H, W, 3) in [0, 255] in the picture's place, and where it lies: (H, W), 0 or 1."""
-    height, width = shape
     inverse = np.linalg.inv(matrix)
-    inside = warp(
-        np.ones((height, width), np.uint8),
-        matrix,
-        output_shape=face.shape[:2],
-        order=0,
-        preserve_range=True,
-    )
-    options = {"output_shape": (height, width), "preserve_range": True}
-    back = warp(face, inverse, order=3, **options)
-    mask = warp(inside, inverse, order=0, **options)
+    inside = inside_picture(shape, matrix, face.shape[0])
+    back = warp(face, inverse, output_shape=shape, order=3, preserve_range=True)
+    mask = warp(inside, inverse, output_shape=shape, order=0, preserve_range=True)
     return np.asarray(back, np.float64), np.asarray(mask, np.float64)
 
 
