@@ -7,6 +7,7 @@ with GIMP's own: that one has neither ensurepip nor numpy.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -167,10 +168,15 @@ def _check_interpreter() -> None:
         )
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        command = f"apt install {package}" if _is_root() else f"sudo apt install {package}"
         raise InstallationError(
             "This Python cannot make environments because its venv package is missing: "
-            f'run "sudo apt install {package}" (Debian, Ubuntu and their kin), then run this again.'
+            f'run "{command}" (Debian, Ubuntu and their kin), then run this again.'
         )
+
+
+def _is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def _check_disk(folder: Path) -> None:
