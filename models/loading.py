@@ -217,7 +217,7 @@ def save_bundled(module: nn.Module, spec: ModelSpec, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     metadata = {"format": "pt", SPEC_METADATA_KEY: spec.to_json()}
-    safetensors.torch.save_file(state, unfinished, metadata=metadata)
+    unfinished.write_bytes(safetensors.torch.save(state, metadata))
     unfinished.replace(path)
 
 
