@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from .desk import Desk
 from .document import Document
 from .fake_backend import FakeBackend
 from .harness import GimpProcess
 from .provision import TREES, ProvisionError, Tree, provide
+from .real_backend import RealBackend
+from .window import Screen, is_available, private_mounts
 
 
 def require(tree: Tree) -> Tree:
@@ -61,3 +65,45 @@ def document(console: GimpProcess, backend: FakeBackend) -> Iterator[Document]:
     made = Document(console, backend)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def window(tree: Tree) -> Iterator[tuple[GimpProcess, Screen]]:
+    if not is_available():
+        pytest.skip("Xvfb, xdotool and ImageMagick are needed for a window")
+    screen = Screen()
+    gimp = GimpProcess(tree, display=screen.name, wrapper=private_mounts(tree))
+    sessionrc = Path(__file__).with_name("sessionrc")
+    (gimp.folder / "profile" / "sessionrc").write_text(sessionrc.read_text())
+    try:
+        gimp.start()
+        screen.await_window("GIMP|GNU Image")
+        yield gimp, screen
+    finally:
+        gimp.stop()
+        screen.close()
+
+
+@pytest.fixture
+def desk(window: tuple[GimpProcess, Screen], shared_backend: FakeBackend) -> Iterator[Desk]:
+    gimp, screen = window
+    shared_backend.reset()
+    shared_backend.publish(gimp.home)
+    made = Desk(gimp, screen, shared_backend)
+    yield made
+    shared_backend.stall_at = None
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def real_backend() -> Iterator[RealBackend]:
+    """The project's own backend with the bundled weights, in a process outside every GIMP."""
+    missing = RealBackend.what_is_missing()
+    if missing:
+        pytest.skip(missing)
+    backend = RealBackend()
+    try:
+        backend.start()
+        yield backend
+    finally:
+        backend.stop()

@@ -42,8 +42,8 @@ class GimpProcess:
     Args:
         tree: a provisioned tree.
         display: an X display such as ":7" to run with a window; None runs gimp-console.
-        installation: what installation.json says, with `{home}` standing for the plug-in's data
-            folder as it is seen inside the tree.
+        installation: what installation.json says; `{home}` stands for the plug-in's data folder
+            and `{place}` for this GIMP's own folder, as they are seen inside the tree.
         wrapper: a command that starts the chroot command, for private mounts.
     """
 
@@ -75,7 +75,10 @@ class GimpProcess:
         }
         install_plugin(
             self.plugins,
-            {key: value.format(home=f"{self.place}/home") for key, value in record.items()},
+            {
+                key: value.format(home=f"{self.place}/home", place=self.place)
+                for key, value in record.items()
+            },
         )
         shutil.copyfile(Path(__file__).with_name("inside.py"), self.folder / "inside.py")
         self.log = self.folder / "log.txt"

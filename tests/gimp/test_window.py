@@ -6,111 +6,16 @@ Each test leaves screenshots in build/screenshots, to be looked at.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from .document import Array, Document, noise
-from .fake_backend import FakeBackend, composite
-from .harness import GimpProcess
-from .provision import Tree
-from .window import Screen, is_available, private_mounts, wait_for
+from .desk import DETECT, FACES, REPAIR, RESTORE, TITLE, Desk
+from .document import Array, noise
+from .fake_backend import composite
+from .window import wait_for
 
 pytestmark = pytest.mark.gimp
-
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-TITLE = "^Restore Old Photo$"
-# GIMP sorts the submenu: how many times Up from its first entry.
-DETECT, FACES, REPAIR, RESTORE = 0, 3, 2, 1
-
-
-class Desk:
-    """A GIMP window with one photo in it."""
-
-    def __init__(self, gimp: GimpProcess, screen: Screen, backend: FakeBackend) -> None:
-        self.gimp, self.screen, self.backend = gimp, screen, backend
-        self.document = Document(gimp, backend)
-        self.display = 0
-
-    def open(self, pixels: Array) -> None:
-        """Show the photo; nothing of how it was made can be undone."""
-        self.document.open(pixels)
-        self.show()
-
-    def show(self) -> None:
-        self.display = self.gimp.show(self.document.image)
-        self.gimp.forget_undo(self.document.image)
-        time.sleep(1)
-
-    def close(self) -> None:
-        self.gimp.close_display(self.display)
-
-    def choose(self, entry: int, shot: str = "") -> None:
-        """Open Filters > Restore Old Photo and take the entry."""
-        self.focus()
-        self.screen.press("alt+r")
-        time.sleep(0.4)
-        self.screen.press("Up", "Right", *["Up"] * entry)
-        time.sleep(0.4)
-        if shot:
-            self.shoot(shot)
-        self.screen.press("Return")
-
-    def focus(self) -> None:
-        self.screen.focus(self.screen.await_window("GIMP$"))
-
-    def accept(self, title: str, shot: str = "") -> None:
-        """Press OK in the dialog."""
-        window = self.screen.await_window(title)
-        self.screen.move(window)
-        if shot:
-            self.shoot(shot)
-        self.screen.press("alt+o")
-        self.screen.await_no(window)
-
-    def shoot(self, name: str) -> None:
-        self.screen.shoot(SCREENSHOTS / f"gimp-{self.gimp.tree.series}-{name}.png")
-
-    def await_progress(self) -> str:
-        """The progress window, once the backend stands still."""
-        window = self.screen.await_window("Restore Old Photo|Repair Scratches|Enhance Faces")
-        wait_for(lambda: self.backend.jobs, 20, "the job")
-        time.sleep(0.6)
-        self.screen.move(window)
-        return window
-
-    def names(self) -> list[str]:
-        return [layer["name"] for layer in self.document.layers()]
-
-
-@pytest.fixture(scope="module")
-def window(tree: Tree) -> Iterator[tuple[GimpProcess, Screen]]:
-    if not is_available():
-        pytest.skip("Xvfb, xdotool and ImageMagick are needed for a window")
-    screen = Screen()
-    gimp = GimpProcess(tree, display=screen.name, wrapper=private_mounts(tree))
-    sessionrc = Path(__file__).with_name("sessionrc")
-    (gimp.folder / "profile" / "sessionrc").write_text(sessionrc.read_text())
-    try:
-        gimp.start()
-        screen.await_window("GIMP|GNU Image")
-        yield gimp, screen
-    finally:
-        gimp.stop()
-        screen.close()
-
-
-@pytest.fixture
-def desk(window: tuple[GimpProcess, Screen], shared_backend: FakeBackend) -> Iterator[Desk]:
-    gimp, screen = window
-    shared_backend.reset()
-    shared_backend.publish(gimp.home)
-    made = Desk(gimp, screen, shared_backend)
-    yield made
-    shared_backend.stall_at = None
-    made.close()
 
 
 def portrait() -> Array:
@@ -179,6 +84,7 @@ def test_repair_needs_no_dialog_and_the_last_choices_are_kept(desk: Desk) -> Non
     desk.screen.press("ctrl+f")
     wait_for(lambda: len(desk.names()) == 3, 20, "the repeated run")
     assert desk.backend.last.header.options == options
+    time.sleep(1)
     desk.shoot("repair")
 
 
