@@ -83,6 +83,14 @@ def test_the_non_local_block_and_its_gradient_equal_the_naive_ones(
         torch.testing.assert_close(mine, plain, rtol=0, atol=1e-9)
 
 
+def test_cutting_the_queries_into_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = make_block("instance")
+    x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double)
+    whole = block(x, make_mask("speckles"))
+    monkeypatch.setattr("models.layers._LARGEST_SCORE_COUNT", 7 * HEIGHT * WIDTH)
+    torch.testing.assert_close(block(x, make_mask("speckles")), whole, rtol=0, atol=1e-12)
+
+
 def test_rows_that_look_at_damage_only_fade_as_in_the_naive_form() -> None:
     block = make_block("none", sharpness=120.0)
     x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double) * 2
