@@ -27,8 +27,8 @@ else:
 
 # 256 bits; nobody guesses it, and it changes with each start.
 _TOKEN_BYTES = 32
-# A predecessor that was asked to quit closes its connections first, which it gives two seconds.
-_LOCK_WAIT_SECONDS = 4.0
+# A predecessor that was asked to quit closes its connections first, which it gives one second.
+_LOCK_WAIT_SECONDS = 2.0
 
 
 class AlreadyRunningError(RestorationError):
@@ -150,6 +150,9 @@ class WatchedProcess:
             return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
+        except psutil.Error:
+            # What may not be looked at is there.
+            return False
 
 
 def log_to_file() -> None:

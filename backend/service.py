@@ -5,10 +5,13 @@ torch is imported with the pipeline, in a thread, after the server answers.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import re
+import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +39,6 @@ _SHARES = {
     "blending": 0.05,
 }
 _INSTALLED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_OUT_OF_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
 _WAIT_SECONDS = 0.1
 
 
@@ -99,25 +101,23 @@ class Service:
                     messages.send,
                     is_cancelled,
                 )
-        except (MemoryError, RuntimeError) as error:
-            # torch has an error of its own for graphics cards, and none for the main memory.
-            if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
-                raise
+        except DeviceError:
+            # Most often the memory is too small; the next picture gets all that there is.
             self.unload()
-            raise DeviceError(
-                "There is too little memory for this picture: close other programs, choose the "
-                "processor instead of the graphics card, or scale the picture down.",
-                code="memory",
-            ) from error
+            raise
         return protocol.Done({str(k): v for k, v in result.seconds.items()}, result.model)
 
     def unload(self) -> None:
-        """Give the networks' memory back; the next job loads them again."""
-        with self._working:
+        """Give the networks' memory back unless a job runs; the next job loads them again."""
+        if not self._working.acquire(blocking=False):
+            return
+        try:
             if self._networks is not None:
                 self._networks.unload()
             self._networks = None
-        gc.collect()
+        finally:
+            self._working.release()
+        _return_memory()
 
     def _load(self) -> None:
         try:
@@ -181,6 +181,14 @@ class _Messages:
             done = sum(shares[:position]) + fraction * shares[position]
             self._overall = min(max(self._overall, done / sum(shares)), 1.0)
         return protocol.Progress(event.stage, fraction, self._overall)
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system; glibc by itself keeps a third of a GiB for later."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _is_planned(stage: str, options: Options) -> bool:

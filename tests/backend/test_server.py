@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,6 +15,7 @@ from plugin.shared import protocol
 from plugin.shared.errors import RefusedError
 from tests.backend.running import (
     RunningServer,
+    environment_for,
     header_for,
     pixels_for,
     running_server,
@@ -188,6 +191,29 @@ def test_closing_the_stream_cancels_within_a_second(server: RunningServer) -> No
     assert isinstance(next(events), protocol.Progress)
     events.close()
     assert wait_until(lambda: state_of(server, job) == "cancelled") < 1.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_killing_the_client_cancels_within_a_second(server: RunningServer) -> None:
+    # GIMP's own Cancel does this to a plug-in.
+    program = (
+        "import sys; from plugin.shared.client import Client;"
+        "from tests.backend.running import header_for, pixels_for;"
+        "client, header = Client(int(sys.argv[1]), sys.argv[2]), header_for(weights='slow');"
+        "job = client.submit(header, pixels_for(header)); events = client.events(job);"
+        "next(events); print(job, flush=True); list(events)"
+    )
+    client = subprocess.Popen(
+        [sys.executable, "-c", program, str(server.runtime.port), server.runtime.token],
+        env=environment_for(server.home),
+        stdout=subprocess.PIPE,
+    )
+    assert client.stdout is not None
+    job = client.stdout.readline().decode().strip()
+    assert state_of(server, job) == "running"
+    client.kill()
+    assert wait_until(lambda: state_of(server, job) == "cancelled") < 1.0
+    client.communicate()
 
 
 def test_delete_cancels_within_a_second(server: RunningServer) -> None:
