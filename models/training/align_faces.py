@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from backend.alignment import align
+from backend.alignment import align, cut_crop
 from backend.face_finder import FaceFinder
 from backend.files import load_picture
 from backend.monitor import Monitor
-from backend.stages.enhancement import cut_crop
 from backend.stages.faces import find_faces
 
 CROP_SIZE = 256
