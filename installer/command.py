@@ -96,10 +96,13 @@ def make_plan(options: argparse.Namespace) -> Plan:
 
 
 def _install(plan: Plan, options: argparse.Namespace) -> int:
-    say(f"Restore Old Photo {project_version()} sets up:")
     pending = [step for step in plan.steps if not step.is_done()]
-    for step in plan.steps:
-        say(f"  - {step.title}" + ("" if step in pending else " (already there)"))
+    if pending:
+        say(f"Restore Old Photo {project_version()} sets up:")
+        for step in pending:
+            say(f"  - {step.title}")
+    else:
+        say(f"Restore Old Photo {project_version()} is set up already.")
     for note in plan.notes:
         say(f"Note: {note}")
     if any(isinstance(step, TorchStep | ProjectStep) for step in pending):
@@ -114,11 +117,11 @@ def _install(plan: Plan, options: argparse.Namespace) -> int:
         return 0
     if pending and not _is_agreed("Go on?", options.yes):
         return 0
-    if pending:
+    if pending or plan.marker.read() is not None:
         stop_backend(plan.data)
         # The record says that all is in place: it goes first and comes back last.
         plan.steps[-1].undo()
-    run_steps(plan.steps, plan.marker, say)
+        run_steps(plan.steps, plan.marker, say)
     status = 0 if options.no_demo and options.photo is None else _show(plan, options.photo)
     _say_what_next(plan)
     return status
@@ -126,9 +129,14 @@ def _install(plan: Plan, options: argparse.Namespace) -> int:
 
 def _show(plan: Plan, photo: Path | None) -> int:
     """Restore the user's photo, or the example."""
-    command = [str(plan.program), *(["demo"] if photo is None else ["restore", str(photo)])]
+    # Absolute paths, so that the program's last line says where the result lies.
+    task = (
+        ["demo", "-o", str(Path.cwd() / "restored")]
+        if photo is None
+        else ["restore", str(photo.absolute())]
+    )
     say("\nRestoring " + ("an example photo" if photo is None else str(photo)))
-    status = subprocess.call(command)
+    status = subprocess.call([str(plan.program), *task])
     if status != 0:
         raise InstallationError(
             "The installation is complete, but the photo was not restored (the reason stands "
