@@ -14,7 +14,7 @@ from .masks import choose_mask
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, Optional, Text  # noqa: F401
+    from typing import Any, Callable, List, Optional, Text  # noqa: F401
 
     from .client import Client  # noqa: F401
     from .host import Host, Picture, Watcher  # noqa: F401
@@ -59,11 +59,23 @@ def run(host, action, values, connect):
     mask, options.scratches = choose_mask(host, options, action.is_detection)
     outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher))
     group = host.insert(outcome) if outcome.layers else None
-    for note in outcome.notes:
-        host.tell(note.message)
-    if group is None and not outcome.notes:
-        host.tell("Nothing was found that needs a change, so the document is as it was.")
+    for sentence in remarks(outcome, action.is_detection):
+        host.tell(sentence)
     return group
+
+
+def remarks(outcome, is_detection):
+    # type: (Outcome, bool) -> List[Text]
+    """What the user should be told besides the layers."""
+    sentences = [note.message for note in outcome.notes]
+    if not outcome.layers:
+        sentences.append("No face was found, so the document is as it was.")
+    elif is_detection and not any(bytearray(outcome.layers[0].pixels)):
+        sentences.append(
+            "No scratches were found: choose a lower threshold to find more, or paint them white "
+            "in the new mask layer."
+        )
+    return sentences
 
 
 def check_options(options):

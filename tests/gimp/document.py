@@ -71,7 +71,7 @@ class Document:
         status, group, message = self.gimp.run(
             procedure, self.image, list(layers) or [self.photo], **arguments
         )
-        assert (status, message) == ("success", "")
+        assert status == "success", f"{status}: {message}"
         assert group is not None
         return self.described(group)
 

@@ -146,6 +146,20 @@ def add_mask(layer, data, edit=False):
     return mask.get_id()
 
 
+def add_filter(layer, operation):
+    item = item_of(layer)
+    item.append_filter(Gimp.DrawableFilter.new(item, operation, operation))
+
+
+def add_link(image, path):
+    """A layer that shows a file; None where GIMP has no such layers."""
+    if not hasattr(Gimp, "LinkLayer"):
+        return None
+    layer = Gimp.LinkLayer.new(image_of(image), Gio.File.new_for_path(path))
+    image_of(image).insert_layer(layer, None, 0)
+    return layer.get_id()
+
+
 def convert_indexed(image):
     image_of(image).convert_indexed(
         Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 256, False, False, ""

@@ -107,6 +107,8 @@ def self_starting_gimp(tree: Tree) -> GimpProcess:
     variables = {
         "RESTORE_OLD_PHOTO_HOME": str(gimp.home),
         "PYTHONPATH": str(PROJECT),
+        # The only place where it may write.
+        "TMPDIR": str(gimp.home),
         "OMP_NUM_THREADS": THREADS,
     }
     words = [f"{name}={value}" for name, value in variables.items()]

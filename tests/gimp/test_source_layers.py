@@ -103,6 +103,71 @@ def test_a_layer_group_is_restored_as_it_is_seen(document: Document, backend: Fa
     assert np.array_equal(backend.last.pixels[..., :3], pixels)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_filters_are_part_of_what_is_restored(
+    document: Document, backend: FakeBackend, channels: int
+) -> None:
+    pixels = noise(40, 30, channels)
+    document.open(pixels, canvas=(50, 50), offset=(4, 6))
+    document.gimp.add_mask(document.photo, bytes([255]) * 1200)
+    document.gimp.call_on(document.photo, "set_opacity", 50.0)
+    document.gimp.add_filter(document.photo, "gegl:invert-gamma")
+    images = document.gimp.images()
+    document.run(RESTORE)
+    colours = min(channels, 3)
+    visible = pixels[..., -1] > 0 if channels == 4 else np.ones((30, 40), bool)
+    sent = backend.last.pixels
+    assert np.array_equal(sent[..., :colours][visible], 255 - pixels[..., :colours][visible])
+    assert np.array_equal(sent[..., colours:], pixels[..., colours:])
+    assert document.gimp.images() == images
+
+
+def test_a_group_with_a_filter_is_restored_as_it_is_seen(
+    document: Document, backend: FakeBackend
+) -> None:
+    pixels = noise(40, 30)
+    document.open(pixels)
+    group = document.gimp.add_group(document.image, "album")
+    document.gimp.add_layer(document.image, "page", 40, 30, pixels.tobytes(), parent=group)
+    document.gimp.add_filter(group, "gegl:invert-gamma")
+    document.run(RESTORE, group)
+    assert np.array_equal(backend.last.pixels[..., :3], 255 - pixels)
+
+
+def test_a_link_layer_is_restored_like_any_other(document: Document, backend: FakeBackend) -> None:
+    pixels = noise(40, 30)
+    document.open(pixels)
+    path = f"{document.gimp.place}/photo.png"
+    document.gimp.save(document.image, path)
+    link = document.gimp.add_link(document.image, path)
+    if link is None:
+        pytest.skip("This GIMP has no link layers")
+    document.run(RESTORE, link)
+    assert np.array_equal(backend.last.pixels[..., :3], pixels)
+
+
+@pytest.mark.parametrize("lock", ["set_lock_position", "set_lock_visibility"])
+def test_a_layer_in_a_locked_group_is_restored(document: Document, lock: str) -> None:
+    document.open(noise(40, 30))
+    outer = document.gimp.add_group(document.image, "outer")
+    inner = document.gimp.add_layer(
+        document.image, "inner", 40, 30, noise(40, 30).tobytes(), parent=outer
+    )
+    document.gimp.call_on(outer, lock, True)
+    document.run(RESTORE, inner)
+    names = [layer["name"] for layer in document.described(outer)["children"]]
+    assert names == ["Restored photo", "inner"]
+
+
+def test_a_layer_in_a_group_with_locked_pixels_is_refused(document: Document) -> None:
+    document.open(noise(40, 30))
+    outer = document.gimp.add_group(document.image, "outer")
+    middle = document.gimp.add_group(document.image, "middle", parent=outer)
+    inner = document.gimp.add_layer(document.image, "inner", 4, 3, bytes(36), parent=middle)
+    document.gimp.call_on(outer, "set_lock_content", True)
+    assert "unlock the group" in document.refusal(RESTORE, inner)
+
+
 def test_an_empty_group_is_refused(document: Document) -> None:
     document.open(noise(40, 30))
     group = document.gimp.add_group(document.image, "empty")

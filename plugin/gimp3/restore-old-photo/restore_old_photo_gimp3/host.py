@@ -59,6 +59,7 @@ class Gimp3Host(Host):
                 "The photo was closed or its layer deleted while it was being restored, so there "
                 "is no place for the result: open it and run again."
             )
+        source.check_place(self.source)
         assert self.picture is not None
         return insertion.insert(insertion.Job(self.source, self.picture, outcome))
 

@@ -39,7 +39,9 @@ class Job(NamedTuple):
 
     @property
     def is_mask_only(self) -> bool:
-        return all(result.layer.kind == "mask" for result in self.outcome.layers)
+        """Whether the mask is all that was asked for."""
+        options = self.outcome.options
+        return not (options.repair_scratches or options.whole_picture or options.enhance_faces)
 
 
 def insert(job: Job) -> Gimp.GroupLayer:

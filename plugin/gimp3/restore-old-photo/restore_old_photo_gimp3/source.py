@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gi
 from restore_old_photo_shared.errors import PluginError
@@ -38,15 +40,31 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
     if chosen.is_group() and not chosen.get_children():
         raise PluginError("The selected layer group is empty: select the photo's layer.")
-    if facts(chosen).get("kind") != "mask":
-        return chosen
-    source = source_of_mask(image, chosen)
+    is_mask = facts(chosen).get("kind") == "mask"
+    source = source_of_mask(image, chosen) if is_mask else chosen
     if source is None:
         raise PluginError(
             "The scratch mask is selected, but the layer it belongs to is gone: select the photo's "
             "layer."
         )
+    check_place(source)
     return source
+
+
+def check_place(source: Gimp.Layer) -> None:
+    """Refuse a layer whose neighbourhood cannot take new layers.
+
+    Raises:
+        PluginError: a group around it is locked; GIMP ends plug-ins that paint in there.
+    """
+    parent = source.get_parent()
+    while parent is not None:
+        if parent.get_lock_content():
+            raise PluginError(
+                f'The layer lies in the group "{parent.get_name()}", whose pixels are locked, so '
+                "there is no place for the result: unlock the group."
+            )
+        parent = parent.get_parent()
 
 
 def source_of_mask(image: Gimp.Image, mask: Gimp.Layer) -> Gimp.Layer | None:
@@ -67,14 +85,50 @@ def facts(item: Gimp.Item) -> dict[str, object]:
 
 
 def read_picture(source: Gimp.Layer) -> Picture:
-    """The source layer's own pixels: no layer mask, opacity or filter is applied."""
+    """The source layer's pixels with its filters; its mask and opacity are not applied."""
     image = source.get_image()
     width, height = source.get_width(), source.get_height()
     channels = 1 if image.get_base_type() == Gimp.ImageBaseType.GRAY else 3
     channels += 1 if source.has_alpha() else 0
     depth = pixels.sample_depth(image)
-    data = pixels.read(source, (0, 0, width, height), pixels.pixel_format(source, channels, depth))
+    with shown(source) as layer:
+        name = pixels.pixel_format(layer, channels, depth)
+        data = pixels.read(layer, (0, 0, width, height), name)
     return Picture(width, height, channels, depth, pixels.BYTE_ORDER, data)
+
+
+@contextmanager
+def shown(source: Gimp.Layer) -> Iterator[Gimp.Layer]:
+    """The layer whose buffer holds the source as it is seen, filters included.
+
+    A buffer itself ignores filters, so with filters a copy is drawn in an image of its own, which
+    is gone afterwards; the user's image is not touched.
+    """
+    if not any(filter.get_visible() for filter in source.get_filters()):
+        yield source
+        return
+    image = source.get_image()
+    gray = Gimp.ImageBaseType.GRAY
+    base = gray if image.get_base_type() == gray else Gimp.ImageBaseType.RGB
+    size = (source.get_width(), source.get_height())
+    scratch = Gimp.Image.new_with_precision(*size, base, image.get_precision())
+    try:
+        profile = image.get_color_profile()
+        if profile is not None:
+            scratch.set_color_profile(profile)
+        copy = Gimp.Layer.new_from_drawable(source, scratch)
+        scratch.insert_layer(copy, None, 0)
+        if copy.get_mask() is not None:
+            copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
+        copy.set_offsets(0, 0)
+        copy.set_visible(True)
+        copy.set_opacity(100.0)
+        copy.set_mode(Gimp.LayerMode.NORMAL)
+        drawn = Gimp.Layer.new_from_visible(scratch, scratch, "shown")
+        scratch.insert_layer(drawn, None, 0)
+        yield drawn
+    finally:
+        scratch.delete()
 
 
 def read_selection(source: Gimp.Layer) -> bytes | None:
