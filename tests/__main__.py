@@ -62,14 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--torch-index", metavar="URL", help="package index to take torch from")
     options, pytest_arguments = parser.parse_known_args(arguments)
     folder = options.environment.absolute()
-    environment = Environment(folder, folder.with_name(folder.name + ".log"), print)
+    environment = Environment(folder, folder / "pip.log", print)
     steps: list[Step] = [
         EnvironmentStep(environment),
         TorchStep(environment, options.torch_index),
         TestPackagesStep(environment),
     ]
     try:
-        run_steps(steps, Marker(folder.with_name(folder.name + ".incomplete")), print)
+        run_steps(steps, Marker(folder / "incomplete"), print)
     except InstallationError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
