@@ -7,7 +7,8 @@ linear light, which would show soft edges up to 60 levels off.
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import gi
 from restore_old_photo_shared.host import Outcome, Picture, ResultLayer
@@ -26,7 +27,8 @@ PERSISTENT = 1
 OVERLAY_OPACITY = 60.0
 
 
-class Job(NamedTuple):
+@dataclass(frozen=True)
+class Job:
     """What came back for which source."""
 
     source: Gimp.Layer
@@ -36,6 +38,12 @@ class Job(NamedTuple):
     @property
     def image(self) -> Gimp.Image:
         return self.source.get_image()
+
+    @cached_property
+    def alpha(self) -> pixels.Buffer:
+        """The source's alpha as it was read."""
+        picture = self.picture
+        return pixels.alpha_of(picture.pixels, picture.channels, picture.depth)
 
     @property
     def is_mask_only(self) -> bool:
@@ -146,8 +154,7 @@ def fill(job: Job, layer: Gimp.Layer, result: ResultLayer) -> None:
     channels, depth, data = described.channels, described.depth, result.pixels
     if layer.has_alpha():
         box = (described.x, described.y, described.width, described.height)
-        alpha = pixels.alpha_of(picture.pixels, picture.channels, picture.depth)
-        alpha = pixels.crop(alpha, picture.width, box, depth // 8)
+        alpha = pixels.crop(job.alpha, picture.width, box, depth // 8)
         data = pixels.with_alpha(data, alpha, channels, depth)
         channels += 1
     format_name = pixels.pixel_format(layer, channels, depth)

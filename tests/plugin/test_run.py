@@ -1,0 +1,285 @@
+"""The path of a photo, with a host and a backend made of plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from plugin.shared import options as choices
+from plugin.shared.errors import Cancelled, ConnectionLostError, JobError, PluginError
+from plugin.shared.host import Host, Outcome, Picture, Watcher
+from plugin.shared.messages import (
+    Cancelled as CancelledEvent,
+)
+from plugin.shared.messages import Done, Failed, JobOptions, Layer, Note, Progress, RequestHeader
+from plugin.shared.run import run
+
+WIDTH, HEIGHT = 4, 3
+SIZE = WIDTH * HEIGHT
+
+
+class PlainWatcher(Watcher):
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, float | None]] = []
+        self.cancel_at = ""
+
+    def show(self, stage: str, fraction: float | None) -> None:
+        self.shown.append((stage, fraction))
+
+    def is_cancelled(self) -> bool:
+        return bool(self.shown) and self.shown[-1][0] == self.cancel_at
+
+
+class PlainHost(Host):
+    """Holds its document in attributes."""
+
+    def __init__(self, selection: bytes | None = None, mask_layer: bytes | None = None) -> None:
+        self.selection, self.mask_layer = selection, mask_layer
+        self.watcher = PlainWatcher()
+        self.inserted: list[Outcome] = []
+        self.told: list[str] = []
+
+    def read_picture(self) -> Picture:
+        return Picture(WIDTH, HEIGHT, 1, 8, "little", bytes(range(SIZE)))
+
+    def read_selection(self) -> bytes | None:
+        return self.selection
+
+    def read_mask_layer(self) -> bytes | None:
+        return self.mask_layer
+
+    def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
+        return work(self.watcher)
+
+    def insert(self, outcome: Outcome) -> str:
+        self.inserted.append(outcome)
+        return "group"
+
+    def tell(self, sentence: str) -> None:
+        self.told.append(sentence)
+
+
+class PlainClient:
+    """Answers with prepared events; layers hold their index as their only value."""
+
+    def __init__(self, *events: Any) -> None:
+        self.prepared = events
+        self.sent: list[tuple[RequestHeader, bytes, bytes | None]] = []
+        self.closed_early = False
+        self.forgotten: list[str] = []
+
+    def submit(self, header: RequestHeader, pixels: bytes, mask: bytes | None = None) -> str:
+        self.sent.append((header, pixels, mask))
+        return "job"
+
+    def events(self, job: str) -> Generator[Any, None, None]:
+        assert job == "job"
+        try:
+            for event in self.prepared:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        except GeneratorExit:
+            self.closed_early = True
+            raise
+
+    def layer(self, job: str, index: int) -> bytes:
+        assert job == "job"
+        layer = next(e for e in self.prepared if isinstance(e, Layer) and e.index == index)
+        return bytes([index]) * (layer.pixel_bytes + layer.mask_bytes)
+
+    def cancel(self, job: str) -> None:
+        self.forgotten.append(job)
+
+
+def layer(index: int, kind: str, has_mask: bool = False) -> Layer:
+    return Layer(index, kind, kind, 0, 0, WIDTH, HEIGHT, 1, 8, has_mask)
+
+
+def call(host: PlainHost, client: PlainClient, action: choices.Action, **values: Any) -> Any:
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    return run(host, action, named, lambda _: client)  # type: ignore[arg-type, return-value]
+
+
+DONE = Done({"scratches": 0.5}, "model")
+
+
+def test_layers_arrive_in_any_order_and_are_inserted_from_the_lowest() -> None:
+    host = PlainHost()
+    client = PlainClient(
+        layer(0, "face", has_mask=True), layer(1, "repair", has_mask=True), None,
+        layer(2, "mask"), layer(3, "face", has_mask=True), layer(4, "restored"), DONE,
+    )  # fmt: skip
+    assert call(host, client, choices.RESTORE) == "group"
+    (outcome,) = host.inserted
+    kinds = [result.layer.kind for result in outcome.layers]
+    assert kinds == ["mask", "restored", "repair", "face", "face"]
+    assert [result.layer.index for result in outcome.layers] == [2, 4, 1, 0, 3]
+    assert bytes(outcome.layers[2].pixels) == bytes([1]) * SIZE
+    assert outcome.layers[2].mask is not None
+    assert (outcome.model, outcome.seconds) == ("model", {"scratches": 0.5})
+    assert client.forgotten == ["job"]
+
+
+def test_progress_is_shown_in_words() -> None:
+    host = PlainHost()
+    call(
+        host, PlainClient(Progress("faces", 0.5, 0.6), layer(0, "restored"), DONE), choices.RESTORE
+    )
+    assert host.watcher.shown == [
+        ("Starting the restoration program", None),
+        ("Sending the picture", None),
+        ("Finding faces", 0.6),
+    ]
+
+
+@pytest.mark.parametrize(
+    "stage", ["Starting the restoration program", "Sending the picture", "Finding faces"]
+)
+def test_a_cancel_inserts_nothing_and_ends_the_job(stage: str) -> None:
+    host = PlainHost()
+    host.watcher.cancel_at = stage
+    client = PlainClient(Progress("faces", 0.5, 0.6), None, layer(0, "restored"), DONE)
+    with pytest.raises(Cancelled):
+        call(host, client, choices.RESTORE)
+    assert host.inserted == []
+    assert not client.sent or client.closed_early
+
+
+def test_a_job_cancelled_by_the_backend_is_no_failure() -> None:
+    host = PlainHost()
+    with pytest.raises(Cancelled):
+        call(host, PlainClient(layer(0, "mask"), CancelledEvent()), choices.RESTORE)
+    assert host.inserted == []
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (Failed("weights", "The weights are missing.", {}), JobError),
+        (ConnectionLostError("It stopped."), ConnectionLostError),
+    ],
+)
+def test_a_failure_after_some_layers_inserts_nothing(event: Any, error: type[PluginError]) -> None:
+    host = PlainHost()
+    with pytest.raises(error):
+        call(host, PlainClient(layer(0, "mask"), event), choices.RESTORE)
+    assert host.inserted == []
+
+
+def test_no_face_is_told_and_inserts_no_empty_group() -> None:
+    host = PlainHost()
+    assert call(host, PlainClient(DONE), choices.FACES) is None
+    assert host.inserted == []
+    assert host.told == ["No face was found, so the document is as it was."]
+
+
+def test_no_scratch_is_told_with_what_to_do() -> None:
+    host = PlainHost()
+    # The layer's index, and so its only value, is 0.
+    call(host, PlainClient(layer(0, "mask"), DONE), choices.DETECT)
+    assert len(host.inserted) == 1
+    assert "choose a lower threshold" in host.told[0]
+
+
+def test_notes_reach_the_user() -> None:
+    host = PlainHost()
+    note = Note("face-skipped", "A face was left as it is.")
+    call(host, PlainClient(layer(0, "restored"), note, DONE), choices.RESTORE)
+    assert host.told == ["A face was left as it is."]
+
+
+SOFT = bytes([0, 90, 255] + [0] * (SIZE - 3))
+PAINTED = bytes([0] * (SIZE - 2) + [40, 255])
+BOTH = bytes(map(max, SOFT, PAINTED))
+
+
+@pytest.mark.parametrize(
+    ("action", "selection", "mask_layer", "sent", "scratches"),
+    [
+        (choices.RESTORE, None, None, None, "automatic"),
+        (choices.RESTORE, SOFT, None, SOFT, "automatic"),
+        (choices.RESTORE, None, PAINTED, PAINTED, "mask"),
+        (choices.RESTORE, SOFT, PAINTED, BOTH, "mask"),
+        (choices.RESTORE, SOFT, bytes(SIZE), SOFT, "mask"),
+        (choices.DETECT, SOFT, PAINTED, SOFT, "automatic"),
+        (choices.REPAIR, SOFT, None, SOFT, "mask"),
+        (choices.REPAIR, None, PAINTED, PAINTED, "mask"),
+        (choices.REPAIR, SOFT, PAINTED, SOFT, "mask"),
+        (choices.FACES, SOFT, PAINTED, None, "none"),
+    ],
+)
+def test_which_damage_is_sent(
+    action: choices.Action,
+    selection: bytes | None,
+    mask_layer: bytes | None,
+    sent: bytes | None,
+    scratches: str,
+) -> None:
+    client = PlainClient(layer(0, "restored"), DONE)
+    call(PlainHost(selection, mask_layer), client, action)
+    ((header, pixels, mask),) = client.sent
+    assert mask == sent
+    assert header.has_mask is (sent is not None)
+    assert header.options.scratches == scratches
+    assert pixels == bytes(range(SIZE))
+
+
+@pytest.mark.parametrize(
+    ("selection", "mask_layer", "words"),
+    [
+        (bytes(SIZE), None, "lies outside the layer"),
+        (bytes([1]) * SIZE, None, "covers the whole layer"),
+        (None, None, "run Detect Scratches first"),
+        (None, bytes(SIZE), "is black"),
+    ],
+)
+def test_a_mask_that_means_nothing_is_refused_before_anything_is_sent(
+    selection: bytes | None, mask_layer: bytes | None, words: str
+) -> None:
+    client = PlainClient(DONE)
+    with pytest.raises(PluginError, match=words):
+        call(PlainHost(selection, mask_layer), client, choices.REPAIR)
+    assert client.sent == []
+
+
+def test_nothing_to_do_is_refused() -> None:
+    values = {"scratches": "none", "whole_picture": False, "enhance_faces": False}
+    with pytest.raises(PluginError, match="switch one of them on"):
+        call(PlainHost(), PlainClient(DONE), choices.RESTORE, **values)
+
+
+def test_each_argument_reaches_the_job() -> None:
+    values = {
+        "scratches": "mask",
+        "threshold": 0.25,
+        "whole-picture": False,
+        "enhance-faces": False,
+        "weights": "official",
+        "device": "cpu",
+    }
+    assert choices.RESTORE.job_options(values) == JobOptions(
+        "mask", 0.25, True, False, False, "official", "cpu"
+    )
+
+
+def test_a_threshold_of_zero_is_the_recommended_one() -> None:
+    assert choices.RESTORE.job_options({"threshold": 0.0}).threshold is None
+
+
+def test_the_choices_are_those_of_the_wire() -> None:
+    for action in choices.ACTIONS:
+        for argument in action.arguments:
+            if isinstance(argument, choices.Choice):
+                for word, _, _ in argument.values:
+                    options = action.job_options({argument.name: word})
+                    assert RequestHeader(1, 1, 1, 8, options=options).options == options
+
+
+def test_mnemonics_differ_within_a_dialog_and_from_its_buttons() -> None:
+    for action in choices.ACTIONS:
+        letters = [a.label[a.label.index("_") + 1].lower() for a in action.arguments]
+        assert len(set(letters)) == len(letters)
+        assert not set(letters) & set("ocrsh")
