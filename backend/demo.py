@@ -27,6 +27,11 @@ AGED_NAME, RESTORED_NAME = "demo-aged.png", "demo-restored.png"
 SEPIA = (1.0, 0.93, 0.80)
 """Paper white of an old print, as red, green and blue."""
 
+SHIFT = 4
+"""OpenCV draws at fractions of a pixel when coordinates carry this many binary digits more."""
+
+SUBPIXELS = 2**SHIFT
+
 Values = npt.NDArray[np.float32]
 
 
@@ -109,8 +114,9 @@ def scratch(picture: Values, generator: np.random.Generator) -> Values:
     fold = int(height * 0.72)
     cv2.line(light, (0, fold), (width, fold - height // 16), 255, 2, cv2.LINE_AA)
     for _ in range(60):
-        centre = (int(generator.integers(width)), int(generator.integers(height)))
-        cv2.circle(light, centre, int(generator.integers(1, 3)), 255, -1, cv2.LINE_AA)
+        x, y = generator.uniform([0, 0], [width, height]) * SUBPIXELS
+        radius = generator.uniform(0.7, 2.2) * SUBPIXELS
+        cv2.circle(light, (int(x), int(y)), int(radius), 255, -1, cv2.LINE_AA, SHIFT)
     for drawn, color in ((light, (0.96, 0.93, 0.86)), (dark, (0.10, 0.08, 0.06))):
         opacity = 0.9 * drawn[..., None].astype(np.float32) / 255
         covered = picture * (1 - opacity) + opacity * np.array(color, dtype=np.float32)

@@ -58,10 +58,11 @@ class FindsWhite(nn.Sequential):
 
 
 class RandomWeights(WeightSet):
-    """Weights drawn from a fixed seed; the detector finds white pixels.
+    """Weights drawn from a fixed seed.
 
     Args:
-        like: "bundled" (one joint set, no normalization, residual) or "official".
+        like: "bundled" (one joint set, no normalization, residual; the detector finds white
+            pixels) or "official".
         strength: scales the last layers; 0 makes residual networks the identity.
     """
 
@@ -70,6 +71,7 @@ class RandomWeights(WeightSet):
         self._specs = (
             _specs("none", RESIDUAL) if like == "bundled" else _specs("instance", ORIGINAL)
         )
+        self._like = like
         self._strength = strength
 
     def has(self, network: Network) -> bool:
@@ -81,7 +83,8 @@ class RandomWeights(WeightSet):
     def load(self, network: Network, device: torch.device | str = "cpu") -> nn.Module:
         generator_state = torch.random.get_rng_state()
         torch.manual_seed(1)
-        module = FindsWhite() if network == "detection" else build(self._specs[network])
+        is_stand_in = network == "detection" and self._like == "bundled"
+        module = FindsWhite() if is_stand_in else build(self._specs[network])
         torch.random.set_rng_state(generator_state)
         self._scale_last_layer(network, module)
         return module.requires_grad_(False).eval().to(device)

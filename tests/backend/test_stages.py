@@ -1,0 +1,193 @@
+"""Parts of the stages by themselves."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.assembly import visible_color
+from backend.composition import composite
+from backend.device import choose_device, memory_errors_explained
+from backend.errors import DeviceError
+from backend.geometry import Box, Size
+from backend.images import Picture, as_depth, bounding_box
+from backend.inpainting import hole_groups, inpaint
+from backend.monitor import Monitor
+from backend.results import ResultLayer
+from backend.stages.blending import blend_face, feathered_square
+from backend.stages.faces import overlap, without_repetitions
+from backend.stages.scratches import cover_edges, find_scratches, working_size
+from backend.tensors import to_image, to_pixels
+from backend.tone import match_tone
+from tests.backend.networks import random_networks
+from tests.backend.photos import noise, portrait, scratched
+
+
+def silent() -> Monitor:
+    return Monitor("restoration", lambda _: None, lambda: False)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_every_level_survives_the_way_through_tensors(depth: int) -> None:
+    like = noise(1, 1, 1, depth)
+    pixels = as_depth(np.arange(2**depth).reshape(-1, 256, 1), like)
+    np.testing.assert_array_equal(to_pixels(to_image(pixels), pixels, gray=True), pixels)
+    color = as_depth(np.repeat(pixels, 3, axis=2), like)
+    np.testing.assert_array_equal(to_pixels(to_image(color), color, gray=False), color)
+
+
+@given(
+    mask_value=st.integers(0, 255),
+    below=st.integers(0, 65535),
+    above=st.integers(0, 65535),
+)
+def test_compositing_is_the_rounded_mean(mask_value: int, below: int, above: int) -> None:
+    color = np.full((2, 3, 1), below, dtype=np.uint16)
+    layer = ResultLayer(
+        "repair",
+        "Scratch repair",
+        Box(1, 0, 3, 2),
+        np.full((2, 2, 1), above, dtype=np.uint16),
+        np.full((2, 2), mask_value, dtype=np.uint8),
+        0,
+    )
+    result = composite(color, [layer])
+    assert abs(int(result[0, 1, 0]) - (below + (above - below) * mask_value / 255)) <= 0.5
+    assert result[0, 0, 0] == below
+    assert color[0, 1, 0] == below
+
+
+def test_the_detector_works_reduced_but_never_enlarged() -> None:
+    assert working_size(Size(3000, 2000), 500) == Size(750, 500)
+    assert working_size(Size(300, 200), 500) == Size(300, 200)
+    assert working_size(Size(100000, 10), 5) == Size(50000, 5)
+
+
+def test_scratches_in_a_large_photo_are_found_and_covered_with_their_edges() -> None:
+    small, drawn = scratched(portrait())
+    large = cv2.resize(small, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
+    damage = cv2.resize(drawn, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
+    networks = random_networks()
+    found = find_scratches(to_image(np.asarray(large, np.uint8)), networks, silent())
+    # Outlines may be softened, and ends on the border be missed.
+    assert (found[damage > 0] >= 200).mean() > 0.98
+    assert np.count_nonzero(found) < 5 * np.count_nonzero(damage)
+
+
+def test_the_mask_grows_with_the_photo() -> None:
+    point = np.zeros((101, 101), dtype=np.uint8)
+    point[50, 50] = 255
+    widths = [np.count_nonzero(cover_edges(point, scale)[50] >= 128) for scale in (1, 2, 4)]
+    assert widths[0] >= 3
+    assert widths == sorted(set(widths))
+    assert not cover_edges(np.zeros_like(point), 1).any()
+
+
+def test_inpainting_changes_the_hole_alone_and_continues_the_surroundings() -> None:
+    image = np.full((80, 120, 3), 0.25, dtype=np.float32)
+    image[:, 60:] = 0.75
+    hole = np.zeros((80, 120), dtype=np.uint8)
+    hole[10:14, 10:50] = hole[60:64, 70:110] = 255
+    broken = image.copy()
+    broken[hole > 0] = 1
+    filled = inpaint(broken, hole, silent())
+    np.testing.assert_allclose(filled, image, atol=2 / 255)
+    np.testing.assert_array_equal(filled[hole == 0], image[hole == 0])
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), height=st.integers(1, 80), width=st.integers(1, 80))
+def test_groups_of_holes_are_all_holes_once(seed: int, height: int, width: int) -> None:
+    hole = (np.random.default_rng(seed).random((height, width)) < 0.01).astype(np.uint8)
+    counted = np.zeros_like(hole)
+    for box, own in hole_groups(hole):
+        counted[box.slices] += own
+    np.testing.assert_array_equal(counted, hole)
+
+
+def test_a_repair_in_another_tone_is_brought_into_the_tone_around_it() -> None:
+    source = np.asarray(portrait() / 255, dtype=np.float32)
+    repaired = np.asarray(source * np.array([0.7, 0.9, 1.0]) + 0.1, dtype=np.float32)
+    known = np.ones(source.shape[:2], dtype=np.float32)
+    known[100:108, 20:200] = 0
+    matched = match_tone(repaired, source, known)
+    error = np.abs(matched - source)[known == 0].mean()
+    before = np.abs(repaired - source)[known == 0].mean()
+    assert error < 0.2 * before
+
+
+def test_tone_needs_known_pixels_and_reaches_the_middle_of_large_holes() -> None:
+    source = np.full((300, 300, 3), 0.5, dtype=np.float32)
+    repaired = np.full((300, 300, 3), 0.2, dtype=np.float32)
+    known = np.zeros((300, 300), dtype=np.float32)
+    np.testing.assert_array_equal(match_tone(repaired, source, known), repaired)
+    known[:, :20] = 1
+    np.testing.assert_allclose(match_tone(repaired, source, known), source, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.25, 1.0, 4.0])
+def test_the_feather_scales_with_the_face(scale: float) -> None:
+    side = round(400 * scale)
+    color = np.full((side, side, 3), 100, dtype=np.uint8)
+    to_crop = np.array([[256 / (300 * scale), 0, -40.0], [0, 256 / (300 * scale), -40.0]])
+    before = np.full((256, 256, 3), 0.4, dtype=np.float32)
+    _, mask, box = blend_face(color, to_crop, before, before, gray=False)
+    assert mask.max() == 255
+    # Much of even the smallest face is changed fully, and its outline not at all.
+    assert np.count_nonzero(mask == 255) / box.size.pixel_count == pytest.approx(0.56, abs=0.06)
+    assert mask[0].max() < 30
+
+
+def test_the_feather_is_symmetric_and_soft() -> None:
+    mask = feathered_square(256)[..., 0]
+    np.testing.assert_array_equal(mask, mask[::-1, ::-1].T)
+    assert np.abs(np.diff(mask, axis=0)).max() < 0.06
+
+
+def test_boxes_of_one_face_are_counted_once() -> None:
+    first, same, other = Box(0, 0, 10, 10), Box(1, 1, 11, 11), Box(9, 9, 19, 19)
+    found = [(2.0, first), (1.5, same), (1.0, other)]
+    assert without_repetitions(found) == [(2.0, first), (1.0, other)]
+    assert overlap(first, first) == 1
+    assert overlap(first, Box(10, 0, 20, 10)) == 0
+
+
+def test_hidden_colours_are_those_of_the_nearest_visible_pixel() -> None:
+    pixels = noise(3, 5, 4)
+    pixels[..., 3] = 255
+    pixels[:, 2:, 3] = 0
+    shown = visible_color(Picture(pixels))
+    np.testing.assert_array_equal(shown[:, :2], pixels[:, :2, :3])
+    np.testing.assert_array_equal(shown[:, 2:], pixels[:, 1:2, :3].repeat(3, axis=1))
+
+
+def test_the_bounding_box_is_the_smallest() -> None:
+    mask = np.zeros((9, 12), dtype=np.uint8)
+    mask[2, 3] = mask[5, 10] = 1
+    assert bounding_box(mask) == Box(3, 2, 11, 6)
+
+
+def test_the_absence_of_cuda_is_said_clearly() -> None:
+    if torch.cuda.is_available():
+        assert choose_device("cuda").type == "cuda"
+        return
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(DeviceError, match="choose auto or cpu"):
+        choose_device("cuda")
+
+
+def test_too_little_memory_is_said_clearly_and_other_errors_pass() -> None:
+    messages = (
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    )
+    for error in messages:
+        with pytest.raises(DeviceError, match="memory is too small"), memory_errors_explained():
+            raise error
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors_explained():
+        raise RuntimeError("shapes differ")
