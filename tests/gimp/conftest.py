@@ -12,7 +12,7 @@ from .desk import Desk
 from .document import Document
 from .fake_backend import FakeBackend
 from .harness import GimpProcess
-from .provision import TREES, ProvisionError, Tree, provide
+from .provision import TREES, ProvisionError, Tree, install_host_programs, provide
 from .real_backend import RealBackend
 from .window import Screen, is_available, private_mounts
 
@@ -70,7 +70,12 @@ def document(console: GimpProcess, backend: FakeBackend) -> Iterator[Document]:
 @pytest.fixture(scope="session")
 def window(tree: Tree) -> Iterator[tuple[GimpProcess, Screen]]:
     if not is_available():
-        pytest.skip("Xvfb, xdotool and ImageMagick are needed for a window")
+        try:
+            install_host_programs()
+        except (ProvisionError, OSError) as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"Xvfb, xdotool and ImageMagick are needed for a window: {error}")
     screen = Screen()
     gimp = GimpProcess(tree, display=screen.name, wrapper=private_mounts(tree))
     sessionrc = Path(__file__).with_name("sessionrc")

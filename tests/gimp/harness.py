@@ -83,6 +83,8 @@ class GimpProcess:
         shutil.copyfile(Path(__file__).with_name("inside.py"), self.folder / "inside.py")
         self.log = self.folder / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
+        # What GIMP and the plug-in wrote while GIMP asked it what it offers.
+        self.words_at_start = ""
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -101,6 +103,7 @@ class GimpProcess:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise GimpError(f"GIMP did not start:\n{self.log.read_text(errors='replace')}")
             time.sleep(0.05)
+        self.words_at_start = self.log_text()
 
     def __getattr__(self, name: str) -> Any:
         """Every function of inside.py is a method."""

@@ -47,4 +47,4 @@ def test_no_argument_can_hold_a_path_or_a_token(console: GimpProcess) -> None:
 
 
 def test_the_query_wrote_no_complaint(console: GimpProcess) -> None:
-    assert "restore-old-photo" not in console.log_text()
+    assert "restore-old-photo" not in console.words_at_start

@@ -221,6 +221,13 @@ def test_faces_leaves_only_faces(document: Document, backend: FakeBackend) -> No
     assert levels_off(document.visible(), composite(backend.last)) <= 1
 
 
+@pytest.mark.parametrize("mode", ["INTERACTIVE", "WITH_LAST_VALS"])
+def test_without_a_screen_no_window_is_tried(document: Document, mode: str) -> None:
+    document.open(noise(60, 50))
+    document.run(RESTORE, mode=mode)
+    assert names(document.layers()) == ["Restored photo", "photo"]
+
+
 def test_nothing_found_is_a_success_without_a_group(
     document: Document, backend: FakeBackend
 ) -> None:

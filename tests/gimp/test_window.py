@@ -138,6 +138,7 @@ def test_a_layer_deleted_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.backend.stall_at = "enhancement"
     desk.choose(FACES)
     progress = desk.await_progress()
+    desk.shoot("faces-progress")
     desk.gimp.remove(desk.document.photo)
     desk.backend.stall_at = None
     desk.screen.await_no(progress)

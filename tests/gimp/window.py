@@ -8,11 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from .provision import Tree
 
 SCREEN = "1280x900x24"
 START_SECONDS = 20.0
+Answer = TypeVar("Answer")
 
 
 class Screen:
@@ -77,7 +79,7 @@ class Screen:
         return finished.stdout
 
 
-def wait_for(look: Callable[[], object], seconds: float, what: str) -> object:
+def wait_for(look: Callable[[], Answer | None], seconds: float, what: str) -> Answer:
     """The first true answer of `look`.
 
     Raises:

@@ -75,7 +75,14 @@ def add_argument(procedure: Gimp.Procedure, argument: choices.Argument) -> None:
         procedure.add_choice_argument(*named, words, argument.default, flags)
 
 
-def run(procedure, run_mode, image, drawables, config, _data):  # type: ignore[no-untyped-def]
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: list[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    _data: None,
+) -> Gimp.ValueArray:
     """One call of a procedure; whatever goes wrong leaves as a sentence."""
     try:
         return run_action(procedure, run_mode, image, drawables, config)
@@ -94,7 +101,19 @@ def run(procedure, run_mode, image, drawables, config, _data):  # type: ignore[n
     )
 
 
-def run_action(procedure, run_mode, image, drawables, config):  # type: ignore[no-untyped-def]
+def run_action(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: list[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+) -> Gimp.ValueArray:
+    """Ask where there is something to ask, restore, and return the group.
+
+    Raises:
+        PluginError: one sentence for the user.
+        Cancelled: in the progress window.
+    """
     action = ACTIONS[procedure.get_name()]
     title = None
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
@@ -109,10 +128,9 @@ def run_action(procedure, run_mode, image, drawables, config):  # type: ignore[n
     values = {argument.name: config.get_property(argument.name) for argument in action.arguments}
     group = restore(host, action, values, connect)
     result = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
-    # Index 0 is the status.
+    # Index 0 is the status, index 1 the group.
     result.remove(1)
-    value = GObject.Value(Gimp.Layer, group)
-    result.insert(1, value)
+    result.insert(1, GObject.Value(Gimp.Layer, group))
     return result
 
 

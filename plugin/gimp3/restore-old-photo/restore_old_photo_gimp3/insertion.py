@@ -40,7 +40,7 @@ class Job:
         return self.source.get_image()
 
     @cached_property
-    def alpha(self) -> pixels.Buffer:
+    def alpha(self) -> bytes:
         """The source's alpha as it was read."""
         picture = self.picture
         return pixels.alpha_of(picture.pixels, picture.channels, picture.depth)
@@ -94,7 +94,7 @@ def position_above(source: Gimp.Layer) -> int:
     """The place above the source and above earlier results for it, which would hide new ones."""
     image, parent = source.get_image(), source.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
-    position = image.get_item_position(source)
+    position = int(image.get_item_position(source))
     while position > 0 and facts(siblings[position - 1]).get("source") == source.get_tattoo():
         position -= 1
     return position

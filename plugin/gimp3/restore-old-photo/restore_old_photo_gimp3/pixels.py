@@ -48,7 +48,8 @@ def pixel_format(drawable: Gimp.Drawable, channels: int, depth: int) -> str:
     """
     mark = "'" if is_stored_encoded(drawable.get_image()) else "~"
     space = Babl.format_get_space(drawable.get_format())
-    return Babl.get_name(Babl.format_with_space(f"{MODELS[channels].format(mark)} u{depth}", space))
+    encoding = Babl.format_with_space(f"{MODELS[channels].format(mark)} u{depth}", space)
+    return str(Babl.get_name(encoding))
 
 
 def read(drawable: Gimp.Drawable, area: tuple[int, int, int, int], format_name: str) -> bytes:
@@ -92,7 +93,7 @@ def write(drawable: Gimp.Drawable, data: Buffer, format_name: str, pixel_bytes: 
     drawable.update(0, 0, width, height)
 
 
-def alpha_of(pixels: Buffer, channels: int, depth: int) -> Buffer:
+def alpha_of(pixels: Buffer, channels: int, depth: int) -> bytes:
     """The last channel of interleaved samples."""
     return samples(pixels, depth)[channels - 1 :: channels].tobytes()
 

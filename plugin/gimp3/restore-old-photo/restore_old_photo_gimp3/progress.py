@@ -93,6 +93,7 @@ class ProgressWindow:
         gi.require_version("GimpUi", "3.0")
         from gi.repository import GimpUi, Gtk
 
+        GimpUi.init("restore-old-photo")
         self.watcher = WindowWatcher()
         self.loop = GLib.MainLoop()
         self.window = GimpUi.Dialog(title=title, role="restore-old-photo-progress")
@@ -119,7 +120,7 @@ class ProgressWindow:
 
     def quit(self) -> bool:
         self.loop.quit()
-        return GLib.SOURCE_REMOVE
+        return bool(GLib.SOURCE_REMOVE)
 
     def refresh(self) -> bool:
         stage, fraction = self.watcher.latest
@@ -132,7 +133,7 @@ class ProgressWindow:
         else:
             self.bar.set_fraction(fraction)
             self.bar.set_text(f"{round(fraction * 100)} %")
-        return GLib.SOURCE_CONTINUE
+        return bool(GLib.SOURCE_CONTINUE)
 
     def wait(self, work: Work) -> Outcome:
         """Do `work` in a thread while the window lives.
