@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.geometry import Box, Landmarks, Matrix, Size, estimate_similarity, invert, transform
-from backend.images import Pixels, level_count
+from backend.images import Mask, Pixels, level_count
 
 Crop: TypeAlias = npt.NDArray[np.float32]
 """(S, S, 3) RGB in [0, 1], a face turned and scaled onto the template."""
@@ -32,6 +33,15 @@ Source: the constants of the original implementation of Wan et al., TPAMI 2022, 
 TEMPLATE_SCALE = 1.3
 LEFT_EYE, RIGHT_EYE, NOSE_TIP, MOUTH_CORNERS = (36, 39), (42, 45), 30, (48, 54)
 
+FEATURES = (
+    [*range(17, 22), *range(36, 42)],  # left brow and eye
+    [*range(22, 27), *range(42, 48)],  # right brow and eye
+    [*range(27, 36)],  # nose
+    [*range(48, 68)],  # mouth
+)
+FEATURE_MARGIN = 1.4
+"""Landmarks outline a feature tightly; with lashes and shadows it is this much larger."""
+
 LARGEST_MISFIT = 0.12
 """Root mean square distance of the five points from the template, as a share of the crop. Real
 faces, also in half profile, stay below 0.07."""
@@ -48,6 +58,18 @@ class Face:
 
     box: Box
     landmarks: Landmarks
+
+
+def feature_areas(faces: Iterable[Face], size: Size) -> Mask:
+    """Where the eyes, noses and mouths are: (H, W), 255 there and 0 elsewhere."""
+    areas = np.zeros(size.shape, dtype=np.uint8)
+    for face in faces:
+        for indices in FEATURES:
+            points = face.landmarks[indices]
+            middle = points.mean(axis=0)
+            outline = cv2.convexHull((middle + (points - middle) * FEATURE_MARGIN).astype(np.int32))
+            cv2.fillConvexPoly(areas, outline, 255)
+    return areas
 
 
 def five_points(landmarks: Landmarks) -> Landmarks:

@@ -34,6 +34,14 @@ def landmark_model_path() -> Path:
     return folder / LANDMARK_FILE
 
 
+def is_installed() -> bool:
+    """Whether faces can be found on this computer."""
+    try:
+        return landmark_model_path().is_file() and importlib.util.find_spec("dlib") is not None
+    except WeightsError:
+        return False
+
+
 class FaceFinder:
     """Finds upright faces and their landmarks in gray pictures.
 

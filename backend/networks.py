@@ -8,7 +8,7 @@ import torch
 
 from backend.device import choose_device
 from backend.errors import WeightsError
-from backend.face_finder import FaceFinder
+from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
 from models.face_generator import FaceGenerator
 from models.latent_mapping import QualityMapping, ScratchMapping
@@ -84,6 +84,10 @@ class Networks:
     def face(self, network: Network) -> FaceGenerator:
         return cast(FaceGenerator, self._get(network))
 
+    def has_face_finder(self) -> bool:
+        """Whether dlib and its landmark model are installed."""
+        return self._face_finder is not None or is_installed()
+
     def face_finder(self) -> FaceFinder:
         """Raises WeightsError when dlib or its landmark model is not installed."""
         if self._face_finder is None:
@@ -103,5 +107,7 @@ class Networks:
                 module = self._weights.load(network, self.device)
             except WeightFileError as error:
                 raise WeightsError(str(error)) from error
+            # A fifth faster on a CPU, much more on a graphics card.
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._loaded[network] = cast(AnyNetwork, module)
         return self._loaded[network]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from backend.alignment import Face, feature_areas
 from backend.assembly import Assembly
 from backend.device import memory_errors_explained
 from backend.errors import InputError
@@ -14,7 +15,7 @@ from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
 from backend.stages.blending import blend_face
 from backend.stages.enhancement import EnhancedFace, enhance_face
-from backend.stages.faces import find_faces
+from backend.stages.faces import find_faces, search_faces
 from backend.stages.restoration import repair_scratches, restore_global
 from backend.stages.scratches import find_scratches
 
@@ -49,23 +50,33 @@ def restore(
     _check_mask(photo, mask, options)
     result = Assembly(photo, networks.name, on_event, is_cancelled)
     with torch.inference_mode(), memory_errors_explained():
-        damage = _find_damage(result, mask, options, networks)
+        damage, faces = _find_damage(result, mask, options, networks)
         _repair(result, damage, options, networks)
         if options.enhance_faces:
-            _enhance_faces(result, networks)
+            _enhance_faces(result, faces, networks)
     return result.finished()
 
 
 def _find_damage(
     result: Assembly, given: Mask | None, options: Options, networks: Networks
-) -> Mask:
+) -> tuple[Mask, list[Face]]:
+    """The mask, and the faces that were seen on the way."""
+    faces: list[Face] = []
     with result.stage("scratches") as monitor:
         damage = np.zeros(result.size.shape, dtype=np.uint8)
         if options.scratches == "none":
-            return damage
+            return damage, faces
         if options.scratches == "automatic":
-            damage = find_scratches(result.image, networks, monitor, options.threshold)
-        return result.add_mask(damage if given is None else np.maximum(damage, given))
+            if networks.has_face_finder():
+                faces = find_faces(result.color, networks.face_finder(), monitor.part(0, 2))
+            damage = find_scratches(
+                result.image,
+                networks,
+                monitor.part(1, 2),
+                features=feature_areas(faces, result.size),
+                threshold=options.threshold,
+            )
+        return result.add_mask(damage if given is None else np.maximum(damage, given)), faces
 
 
 def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks) -> None:
@@ -79,13 +90,21 @@ def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks
             result.add_repair(repaired, hole, box)
 
 
-def _enhance_faces(result: Assembly, networks: Networks) -> None:
+def _enhance_faces(result: Assembly, seen: list[Face], networks: Networks) -> None:
     with result.stage("faces") as monitor:
-        faces = find_faces(result.color, networks.face_finder(), monitor)
+        # Grain and scratches hide some faces, and restoration may soften others.
+        here = search_faces(result.color, networks.face_finder(), monitor)
+        found = here.joined_with(seen)
+        for box in found.unclear:
+            monitor.note(
+                "face-skipped",
+                f"A face at ({box.x0}, {box.y0}) was left as it is, because its features could "
+                "not be located: it may be turned away or covered.",
+            )
     enhanced: list[EnhancedFace] = []
     with result.stage("enhancement") as monitor:
-        for index, face in enumerate(faces):
-            part = monitor.part(index, len(faces))
+        for index, face in enumerate(found.faces):
+            part = monitor.part(index, len(found.faces))
             enhanced.append(enhance_face(result.color, face, networks, part))
     with result.stage("blending") as monitor:
         for index, crop in enumerate(enhanced):

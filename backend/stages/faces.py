@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -27,11 +29,43 @@ FACE_SCORE = 0.0
 
 CROP_SIZE = 256
 
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """What was found in one picture.
+
+    Attributes:
+        faces: from left to right; empty when there is none.
+        unclear: places that look like a face, but whose features could not be located.
+    """
+
+    faces: list[Face]
+    unclear: list[Box]
+
+    def joined_with(self, others: list[Face]) -> FoundFaces:
+        """These, and those of `others` that are not among them."""
+        new = [
+            other
+            for other in others
+            if all(overlap(other.box, face.box) < SAME_FACE for face in self.faces)
+        ]
+        faces = _sorted([*self.faces, *new])
+        unclear = [
+            box for box in self.unclear if all(overlap(box, face.box) < SAME_FACE for face in faces)
+        ]
+        return FoundFaces(faces, unclear)
+
+
 SAME_FACE = 0.4
 """Overlap (intersection over union) from which two boxes show one face."""
 
 
 def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face]:
+    """The faces that `search_faces` finds, without the unclear places."""
+    return search_faces(color, finder, monitor).faces
+
+
+def search_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> FoundFaces:
     """Find upright faces, from about 36 pixels width in small photos.
 
     Args:
@@ -39,8 +73,6 @@ def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face
         finder: detector and landmark model.
         monitor: of the stage.
 
-    Returns:
-        From left to right; empty when there is none.
     """
     levels = to_eight_bit(color)
     gray = levels[..., 0] if levels.shape[2] == 1 else cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
@@ -53,7 +85,7 @@ def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face
     factors = np.array([size[0] / width, size[1] / height])
     monitor.advance(0.1)
     candidates = without_repetitions(finder.find_boxes(working, CANDIDATE_SCORE))
-    faces = []
+    faces, unclear = [], []
     for index, (score, box) in enumerate(candidates):
         monitor.advance(0.7 + 0.3 * index / len(candidates))
         landmarks = finder.find_landmarks(working, box)
@@ -61,13 +93,9 @@ def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face
         if is_confirmed(color, face, finder):
             faces.append(face)
         elif score >= FACE_SCORE:
-            monitor.note(
-                "face-skipped",
-                f"A face at ({face.box.x0}, {face.box.y0}) was left as it is, because its features "
-                "could not be located: it may be turned away or covered.",
-            )
+            unclear.append(face.box)
     monitor.advance(1.0)
-    return sorted(faces, key=lambda face: (face.box.x0, face.box.y0))
+    return FoundFaces(_sorted(faces), unclear)
 
 
 def is_confirmed(color: Pixels, face: Face, finder: FaceFinder) -> bool:
@@ -101,6 +129,10 @@ def overlap(first: Box, second: Box) -> float:
         return 0.0
     shared = common.size.pixel_count
     return shared / (first.size.pixel_count + second.size.pixel_count - shared)
+
+
+def _sorted(faces: list[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: (face.box.x0, face.box.y0))
 
 
 def _scaled(points: Landmarks, factors: Landmarks) -> Landmarks:

@@ -19,7 +19,7 @@ from backend.tone import match_tone
 from models.latent_mapping import ScratchMapping
 from models.registry import Network
 
-TILE, OVERLAP = 768, 128
+TILE, OVERLAP = 512, 96
 WHOLE = 1 << 30
 
 HALF = 128
