@@ -69,10 +69,10 @@ def provide(tree: Tree) -> str:
     Raises:
         ProvisionError: not root, no mirror, or a step failed.
     """
+    if os.name != "posix" or os.geteuid() != 0:
+        raise ProvisionError("GIMP runs in a tree of its own (chroot), which needs root.")
     if tree.version:
         return tree.version
-    if os.name != "posix" or os.geteuid() != 0:
-        raise ProvisionError("A GIMP tree is built by debootstrap, which needs root.")
     with _locked(cache_folder()):
         if not tree.version:
             install_host_programs()

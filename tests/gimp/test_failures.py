@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from .document import RESTORE, Document, noise
@@ -85,6 +86,31 @@ def test_a_killed_backend_leaves_the_document_as_it_was(
     assert "stopped answering" in words
     backend.publish(home)
     document.run(RESTORE)
+
+
+def test_a_killed_plug_in_cancels_its_job_and_can_be_run_again(
+    document: Document, backend: FakeBackend
+) -> None:
+    """The status bar's own Cancel does this."""
+    document.open(noise(40, 30))
+    before = document.layers()
+    backend.stall_at = "restoration"
+    killer = threading.Timer(1.5, kill_plug_in, (document.gimp,))
+    killer.start()
+    status, group, _ = document.gimp.run(RESTORE, document.image, [document.photo])
+    killer.join()
+    assert (status, group) != ("success", group)
+    assert backend.last.cancelled.wait(1)
+    assert document.layers() == before
+    backend.stall_at = None
+    document.run(RESTORE)
+
+
+def kill_plug_in(gimp: GimpProcess) -> None:
+    assert gimp.process is not None
+    for child in psutil.Process(gimp.process.pid).children(recursive=True):
+        if any(word.endswith("restore-old-photo.py") for word in child.cmdline()):
+            child.kill()
 
 
 def test_a_killed_gimp_cancels_its_job(tree: Tree, shared_backend: FakeBackend) -> None:
