@@ -227,7 +227,7 @@ _Drawer = Callable[[tuple[int, int], np.random.Generator, Sprites], FloatArray]
 # (kind, mean number on 256 x 256 pixels at amount 1)
 _DRAWERS: tuple[tuple[_Drawer, float], ...] = (
     (_scratch, 5.0),
-    (_film_line, 1.2),
+    (_film_line, 0.6),
     (_fold, 0.7),
     (_specks, 3.0),
     (_flake, 1.5),

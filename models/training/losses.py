@@ -42,15 +42,20 @@ def focal(
     return (balance * (1 - certainty) ** gamma * cross_entropy).mean()
 
 
-def dice(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice overlap of the probability map with the target, over the whole batch.
+def tversky(logits: Tensor, target: Tensor, false_alarms: float = 0.5) -> Tensor:
+    """1 - Tversky index of the probability map with the target, over the whole batch.
+
+    Args:
+        false_alarms: weight of wrongly claimed pixels against missed ones, in [0, 1]; 0.5 is the
+            Dice loss.
 
     Source:
-        Milletari et al., "V-Net", 3DV 2016, section 3.
+        Salehi et al., "Tversky loss function for image segmentation", MLMI 2017, equation (4).
     """
     probability = torch.sigmoid(logits)
-    overlap = (probability * target).sum()
-    return 1 - (2 * overlap + 1) / ((probability**2).sum() + (target**2).sum() + 1)
+    hit = (probability * target).sum()
+    claimed, missed = (probability * (1 - target)).sum(), ((1 - probability) * target).sum()
+    return 1 - (hit + 1) / (hit + false_alarms * claimed + (1 - false_alarms) * missed + 1)
 
 
 class PerceptualLoss(nn.Module):

@@ -39,7 +39,7 @@ MAPPING = {
 }
 HYPER_PARAMETERS = {"vae": VAE, "mapping": MAPPING}
 INFERENCE = {"residual": True, "hole": "inpainted", "multiple": 4}
-LOOP = LoopConfig(steps=2400, batch_size=8, crop=160, learning_rate=5e-4)
+LOOP = LoopConfig(steps=1750, batch_size=8, crop=128, learning_rate=5e-4)
 
 # Radius of Telea's method in pixels, as in the restoration stage.
 INPAINT_RADIUS = 3
