@@ -42,6 +42,9 @@ FEATURES = (
 FEATURE_MARGIN = 1.4
 """Landmarks outline a feature tightly; with lashes and shadows it is this much larger."""
 
+SMALL_FACE = 64
+"""Width in pixels of faces that are spared as a whole: each feature is a few pixels only."""
+
 LARGEST_MISFIT = 0.12
 """Root mean square distance of the five points from the template, as a share of the crop. Real
 faces, also in half profile, stay below 0.07."""
@@ -61,11 +64,11 @@ class Face:
 
 
 def feature_areas(faces: Iterable[Face], size: Size) -> Mask:
-    """Where the eyes, noses and mouths are: (H, W), 255 there and 0 elsewhere."""
+    """Where eyes, noses, mouths and small faces are: (H, W), 255 there and 0 elsewhere."""
     areas = np.zeros(size.shape, dtype=np.uint8)
     for face in faces:
-        for indices in FEATURES:
-            points = face.landmarks[indices]
+        for indices in FEATURES if face.box.size.width >= SMALL_FACE else [range(68)]:
+            points = face.landmarks[list(indices)]
             middle = points.mean(axis=0)
             outline = cv2.convexHull((middle + (points - middle) * FEATURE_MARGIN).astype(np.int32))
             cv2.fillConvexPoly(areas, outline, 255)

@@ -15,7 +15,7 @@ from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
 from backend.stages.blending import blend_face
 from backend.stages.enhancement import EnhancedFace, enhance_face
-from backend.stages.faces import find_faces, search_faces
+from backend.stages.faces import FOR_RECOGNITION, find_faces, search_faces
 from backend.stages.restoration import repair_scratches, restore_global
 from backend.stages.scratches import find_scratches
 
@@ -68,7 +68,8 @@ def _find_damage(
             return damage, faces
         if options.scratches == "automatic":
             if networks.has_face_finder():
-                faces = find_faces(result.color, networks.face_finder(), monitor.part(0, 2))
+                finder, part = networks.face_finder(), monitor.part(0, 2)
+                faces = find_faces(result.color, finder, part, FOR_RECOGNITION)
             damage = find_scratches(
                 result.image,
                 networks,

@@ -17,8 +17,11 @@ from backend.tensors import LUMINANCE
 WORKING_PIXELS = 8_000_000
 """Size at which faces are searched: a second on one core."""
 
-LARGEST_ENLARGEMENT = 2.0
-"""Smaller faces than those found at this enlargement have too little detail to be enhanced."""
+FOR_ENHANCEMENT, FOR_RECOGNITION = 2.0, 4.0
+"""Enlargements at which faces are found that have enough detail to be enhanced (from 36 pixels
+width), and that can be recognised (from 18)."""
+
+SMALLEST_ENHANCED = 36
 
 CANDIDATE_SCORE = -0.25
 """The detector's score from which a place is looked at again; real faces reach down to here, but
@@ -26,6 +29,9 @@ also many places that are none."""
 
 FACE_SCORE = 0.0
 """Score from which a place is a face, when it is seen upright and large in an aligned crop."""
+
+SAME_FACE = 0.4
+"""Overlap (intersection over union) from which two boxes show one face."""
 
 CROP_SIZE = 256
 
@@ -43,41 +49,44 @@ class FoundFaces:
     unclear: list[Box]
 
     def joined_with(self, others: list[Face]) -> FoundFaces:
-        """These, and those of `others` that are not among them."""
+        """These, and those of `others` not among them; only those that can be enhanced."""
         new = [
             other
             for other in others
             if all(overlap(other.box, face.box) < SAME_FACE for face in self.faces)
         ]
-        faces = _sorted([*self.faces, *new])
+        faces = _sorted([face for face in [*self.faces, *new] if is_enhanced(face.box)])
         unclear = [
-            box for box in self.unclear if all(overlap(box, face.box) < SAME_FACE for face in faces)
+            box
+            for box in self.unclear
+            if is_enhanced(box) and all(overlap(box, face.box) < SAME_FACE for face in faces)
         ]
         return FoundFaces(faces, unclear)
 
 
-SAME_FACE = 0.4
-"""Overlap (intersection over union) from which two boxes show one face."""
-
-
-def find_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> list[Face]:
+def find_faces(
+    color: Pixels, finder: FaceFinder, monitor: Monitor, enlargement: float = FOR_ENHANCEMENT
+) -> list[Face]:
     """The faces that `search_faces` finds, without the unclear places."""
-    return search_faces(color, finder, monitor).faces
+    return search_faces(color, finder, monitor, enlargement).faces
 
 
-def search_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> FoundFaces:
-    """Find upright faces, from about 36 pixels width in small photos.
+def search_faces(
+    color: Pixels, finder: FaceFinder, monitor: Monitor, enlargement: float = FOR_ENHANCEMENT
+) -> FoundFaces:
+    """Find upright faces.
 
     Args:
         color: (H, W, 1 or 3).
         finder: detector and landmark model.
         monitor: of the stage.
-
+        enlargement: the most by which a small photo is enlarged; FOR_ENHANCEMENT or
+            FOR_RECOGNITION.
     """
     levels = to_eight_bit(color)
     gray = levels[..., 0] if levels.shape[2] == 1 else cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
     height, width = gray.shape
-    scale = min(LARGEST_ENLARGEMENT, (WORKING_PIXELS / (height * width)) ** 0.5)
+    scale = min(enlargement, (WORKING_PIXELS / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     working = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)
@@ -96,6 +105,10 @@ def search_faces(color: Pixels, finder: FaceFinder, monitor: Monitor) -> FoundFa
             unclear.append(face.box)
     monitor.advance(1.0)
     return FoundFaces(_sorted(faces), unclear)
+
+
+def is_enhanced(box: Box) -> bool:
+    return box.size.width >= SMALLEST_ENHANCED
 
 
 def is_confirmed(color: Pixels, face: Face, finder: FaceFinder) -> bool:

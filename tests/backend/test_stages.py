@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.alignment import Face, feature_areas
 from backend.assembly import visible_color
 from backend.composition import composite
 from backend.device import choose_device, memory_errors_explained
@@ -19,7 +20,7 @@ from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
 from backend.results import ResultLayer
 from backend.stages.blending import blend_face, feathered_square
-from backend.stages.faces import overlap, without_repetitions
+from backend.stages.faces import FoundFaces, overlap, without_repetitions
 from backend.stages.scratches import (
     cover_edges,
     find_scratches,
@@ -207,3 +208,31 @@ def test_too_little_memory_is_said_clearly_and_other_errors_pass() -> None:
             raise error
     with pytest.raises(RuntimeError, match="shapes"), memory_errors_explained():
         raise RuntimeError("shapes differ")
+
+
+def test_a_face_seen_before_restoration_is_not_lost_and_none_is_counted_twice() -> None:
+    landmarks = np.zeros((68, 2))
+    left, same, right, tiny = (
+        Face(box, landmarks)
+        for box in (Box(0, 0, 50, 50), Box(2, 2, 52, 52), Box(90, 0, 140, 50), Box(60, 0, 80, 20))
+    )
+    unclear = [Box(91, 1, 139, 49), Box(200, 0, 260, 60), Box(0, 90, 20, 110)]
+    found = FoundFaces([left], unclear).joined_with([same, right, tiny])
+    assert found.faces == [left, right]
+    assert found.unclear == [Box(200, 0, 260, 60)]
+
+
+@pytest.mark.parametrize(("width", "cheek"), [(100, 0), (40, 255)])
+def test_features_of_large_faces_and_the_whole_of_small_ones_are_spared(
+    width: int, cheek: int
+) -> None:
+    outline = [(x, 20 + 0.9 * x * (width - x) / width) for x in np.linspace(0, width, 17)]
+    spread = np.arange(68, dtype=np.float64)[:, None] % 5
+    landmarks = np.full((68, 2), width / 2, dtype=np.float64) + spread
+    landmarks[:17] = outline
+    landmarks[17:27, 1] = 20
+    areas = feature_areas([Face(Box(0, 0, width, width), landmarks)], Size(200, 200))
+    middle = width // 2 + 2
+    assert areas[middle, middle] == 255
+    assert areas[25, 8] == cheek
+    assert areas[150, 150] == 0
