@@ -80,7 +80,8 @@ class GimpProcess:
                 for key, value in record.items()
             },
         )
-        shutil.copyfile(Path(__file__).with_name("inside.py"), self.folder / "inside.py")
+        for name in ("inside.py", "inside_image.py"):
+            shutil.copyfile(Path(__file__).with_name(name), self.folder / name)
         self.log = self.folder / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
         # What GIMP and the plug-in wrote while GIMP asked it what it offers.
@@ -106,7 +107,7 @@ class GimpProcess:
         self.words_at_start = self.log_text()
 
     def __getattr__(self, name: str) -> Any:
-        """Every function of inside.py is a method."""
+        """Every function of inside.py and inside_image.py is a method."""
         if name.startswith("_"):
             raise AttributeError(name)
 
