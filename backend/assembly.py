@@ -96,7 +96,10 @@ class Assembly:
     def finished(self) -> Result:
         """Raises Cancelled when the user stopped the job at its last event."""
         Monitor("blending", self._send, self._is_cancelled).check()
-        final = self._photo.with_color(composite(self._photo.color, self._layers))
+        hidden = self._photo.alpha is not None and not self._photo.alpha.all()
+        # The working picture differs below full transparency only.
+        color = composite(self._photo.color, self._layers) if hidden else self.color
+        final = self._photo.with_color(color)
         return Result(self._layers, final.pixels, self._model, self._notes, self._seconds)
 
     @property

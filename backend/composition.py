@@ -38,6 +38,8 @@ def put_layer(color: Pixels, layer: ResultLayer) -> None:
         return
     for top in range(0, below.shape[0], BAND_ROWS):
         rows = slice(top, top + BAND_ROWS)
+        if not layer.mask[rows].any():
+            continue
         weight = layer.mask[rows, :, None].astype(np.uint32)
         mixed = below[rows] * (255 - weight) + layer.pixels[rows] * weight
         # 65535 * 255 + 127 fits 32 bits; where the weight is 0 the result is exactly `below`.

@@ -135,6 +135,7 @@ def repair_scratches(
     rows, columns = region.slices
     part, hole = image[..., rows, columns], damage[region.slices]
     restored, coverage = restore_global(part, hole, networks, monitor, only_damage=True)
+    monitor.check()
     known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
     matched = match_tone(
         restored[0].permute(1, 2, 0).numpy(), part[0].permute(1, 2, 0).numpy(), known

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from backend.geometry import Size
+from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
@@ -60,21 +60,27 @@ def find_scratches(
     probability = damage_probability(image, working, networks, monitor)
     # Threshold after enlarging: the outline is then smooth, not made of large squares.
     enlarged = cv2.resize(probability, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    monitor.check()
     limit = float(inference["threshold"]) if threshold is None else threshold
     found = np.where(enlarged.reshape(size.shape) >= limit, 255, 0).astype(np.uint8)
-    return cover_edges(without_features(found, features), size.height / working.height)
+    found = without_features(found, features)
+    monitor.check()
+    return cover_edges(found, size.height / working.height)
 
 
 def without_features(found: Mask, features: Mask) -> Mask:
     """Leave out what lies mostly in a feature; a scratch that crosses one is longer, and stays."""
     if not (features.any() and found.any()):
         return found
-    count, labels = cv2.connectedComponents(found)
-    areas = np.bincount(labels.ravel(), minlength=count)
-    inside = np.bincount(labels[features > 0], minlength=count)
-    spared = inside > SPARED_SHARE * areas
-    spared[0] = False
-    return np.where(spared[labels], 0, found).astype(np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(found)
+    touching, inside = np.unique(np.asarray(labels)[features > 0], return_counts=True)
+    kept = found.copy()
+    for label, count in zip(touching, inside, strict=True):
+        x, y, width, height, area = (int(value) for value in boxes[label])
+        if label > 0 and count > SPARED_SHARE * area:
+            rows, columns = Box(x, y, x + width, y + height).slices
+            kept[rows, columns][labels[rows, columns] == label] = 0
+    return kept
 
 
 def working_size(size: Size, short_side: int) -> Size:
