@@ -128,9 +128,10 @@ class BlurredSubsampling(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        binomial = torch.tensor([1.0, 2.0, 1.0])
-        kernel = torch.outer(binomial, binomial) / 16
-        self.register_buffer("filt", kernel.repeat(channels, 1, 1, 1))  # (C, 1, 3, 3)
+        # Written out: arithmetic on the meta device, where networks are built before their weights
+        # are read, makes torch import its compiler.
+        kernel = [[a * b / 16 for a in (1, 2, 1)] for b in (1, 2, 1)]
+        self.register_buffer("filt", torch.tensor([[kernel]] * channels))  # (C, 1, 3, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
