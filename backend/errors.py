@@ -54,7 +54,7 @@ class DeviceError(RestorationError):
     default_code = "device"
 
 
-class Cancelled(RestorationError):
+class Cancelled(RestorationError):  # noqa: N818  (not a failure, so not named an error)
     """The user stopped the job."""
 
     default_code = "cancelled"

@@ -1,7 +1,7 @@
 """Sizes, boxes, landmarks and similarity transforms.
 
-Coordinates are pixels with x to the right and y down. (0, 0) is the centre of the top left pixel, as
-in OpenCV and dlib. "Left" and "right" are the viewer's.
+Coordinates are pixels with x to the right and y down. (0, 0) is the centre of the top left pixel,
+as in OpenCV and dlib. "Left" and "right" are the viewer's.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from models.restoration_vae import RestorationVAE
 from models.training import losses
 from models.training.damage import FloatArray, Sprites, add_damage, load_sprites
 from models.training.datasets import PicturePool, Sample, as_tensor, batches
-from models.training.degradations import Severity, degrade, develop, to_gray
+from models.training.degradations import LUMINANCE, Severity, degrade, develop, to_gray
 from models.training.loop import LoopConfig, train
 from models.training.settings import Settings, parse_settings
 
@@ -43,6 +43,8 @@ LOOP = LoopConfig(steps=1750, batch_size=8, crop=128, learning_rate=5e-4)
 
 # Radius of Telea's method in pixels, as in the restoration stage.
 INPAINT_RADIUS = 3
+# Size of the untrained network's change to the picture: small, but enough for clear gradients.
+FIRST_CHANGE = 0.05
 # Pixels under the mask are few, and the only ones where more than cleaning is asked for.
 MASK_WEIGHT = 3.0
 
@@ -62,21 +64,66 @@ class Restorer(nn.Module):
 
 
 def _initialise(module: Restorer) -> None:
-    """Keep the signal's size through the layers, and start as the identity.
+    """Keep the signal's size through the layers, and start near the identity.
 
-    Without normalisation layers the default initialisation lets it shrink to nothing.
+    Without normalisation layers the default initialisation lets the signal shrink, the gradients
+    drown in their noise, and Adam drives the last ReLU into its dead half.
     """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    last = [layer for layer in module.vae.decoder.modules() if isinstance(layer, nn.Conv2d)][-1]
-    nn.init.normal_(last.weight, std=1e-3)
     for name, layer in module.named_modules():
+        if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            continue
+        inputs = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
+        if isinstance(layer, nn.ConvTranspose2d):
+            # Only one in stride² of the kernel's values meets a given output pixel.
+            inputs //= layer.stride[0] * layer.stride[1]
         # The second convolution of each residual block starts small: the block, near the identity.
-        if name.endswith("conv_block.5") and isinstance(layer, nn.Conv2d):
-            layer.weight.data.mul_(0.1)
+        gain = 0.03 if name.endswith("conv_block.5") else 1.0
+        nn.init.normal_(layer.weight, std=gain * (2 / inputs) ** 0.5)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    # The first layers are those of the encoder, the last those of the decoder.
+    _convolutions(module.vae.decoder)[-1].weight.data.mul_(FIRST_CHANGE)
+    _carry_luminance(module)
+
+
+def _convolutions(part: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+    """The convolutions of a part in order, without those in residual and non-local blocks."""
+    return [
+        layer
+        for name, layer in part.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        and "conv_block" not in name
+        and not name.startswith("NL.")
+    ]
+
+
+@torch.no_grad()
+def _carry_luminance(module: Restorer) -> None:
+    """Let some channels carry the luminance through the latent and back from the first step.
+
+    A random network first has to learn to tell neighbouring pixels apart after two halvings, which
+    takes thousands of steps. Here the positive and the negative part of the luminance (ReLU passes
+    both) are dealt out to 2, 8 and 32 channels at full, half and quarter size; what is left to
+    learn is how to change them.
+    """
+    first, *halvings = _convolutions(module.vae.encoder)
+    first.weight[:2] = 0
+    first.weight[0, :, 3, 3] = torch.from_numpy(LUMINANCE)
+    first.weight[1, :, 3, 3] = -torch.from_numpy(LUMINANCE)
+    *doublings, last = _convolutions(module.vae.decoder)
+    for halving, doubling, carried in zip(halvings, doublings[::-1], (2, 8), strict=True):
+        halving.weight[: 4 * carried] = 0
+        doubling.weight[:, :carried] = 0
+        for channel in range(4 * carried):
+            source, row, column = channel // 4, channel // 2 % 2, channel % 2
+            # The middle 2 x 2 of the 4 x 4 kernels meets the four pixels of a cell.
+            halving.weight[channel, source, 1 + row, 1 + column] = 1
+            doubling.weight[channel, source, 1 + row, 1 + column] = 1
+    last.weight[:, :2] = 0
+    for layer in _convolutions(module.mapping):
+        layer.weight[:32] = 0
+        for channel in range(32):
+            layer.weight[channel, channel, 1, 1] = 1
 
 
 def make_sample(
