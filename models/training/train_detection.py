@@ -24,8 +24,8 @@ from models.training.loop import LoopConfig, train
 from models.training.settings import Settings, parse_settings
 
 HYPER_PARAMETERS = {"width": 12, "depth": 4, "convolutions": 2}
-INFERENCE = {"threshold": 0.5, "short_side": 1024}
-LOOP = LoopConfig(steps=2600, batch_size=4, crop=256, learning_rate=1e-3)
+INFERENCE = {"threshold": 0.7, "short_side": 1024}
+LOOP = LoopConfig(steps=2150, batch_size=4, crop=256, learning_rate=1e-3)
 
 # Film and scanner come before dust: damage lies on top of grain and blur.
 SEVERITY = Severity(blur_sigma=1.5, noise=0.06, reduction=2.0, jpeg_quality=45)

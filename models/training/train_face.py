@@ -30,7 +30,7 @@ from models.training.settings import Settings, parse_settings
 
 HYPER_PARAMETERS = {"width": 10, "modulation_width": 32, "crop_size": 256}
 INFERENCE = {"residual": True}
-LOOP = LoopConfig(steps=1300, batch_size=4, crop=256, learning_rate=4e-4)
+LOOP = LoopConfig(steps=450, batch_size=4, crop=256, learning_rate=4e-4)
 
 # The global restoration has removed most of the noise before; blur and lost resolution are left.
 SEVERITY = Severity(blur_sigma=3.0, noise=0.05, reduction=4.5, jpeg_quality=35)
