@@ -39,7 +39,7 @@ MAPPING = {
 }
 HYPER_PARAMETERS = {"vae": VAE, "mapping": MAPPING}
 INFERENCE = {"residual": True, "hole": "inpainted", "multiple": 4}
-LOOP = LoopConfig(steps=950, batch_size=8, crop=128, learning_rate=3e-4)
+LOOP = LoopConfig(steps=620, batch_size=8, crop=128, learning_rate=3e-4)
 
 # Radius of Telea's method in pixels, as in the restoration stage.
 INPAINT_RADIUS = 3
