@@ -50,7 +50,9 @@ class ModelSpec:
             high_resolution_mapping, face_generator, or restorer (a VAE and a scratch mapping).
         hyper_parameters: the class's arguments that differ from its defaults; for a restorer
             {"vae": ..., "mapping": ...}.
-        inference: what a stage must know to run it. Detection: threshold, short_side. Restoration:
+        inference: what a stage must know to run it. Detection: threshold, short_side,
+            perhaps continuation (the share of the threshold down to which found damage is
+            followed; 1 without it). Restoration:
             residual (the output is added to the input), hole ("white" or "inpainted": what fills
             masked pixels beforehand), multiple (of which width and height must be one). Face:
             residual.

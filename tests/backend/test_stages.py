@@ -24,6 +24,7 @@ from backend.stages.faces import FoundFaces, overlap, without_repetitions
 from backend.stages.scratches import (
     cover_edges,
     find_scratches,
+    with_continuations,
     without_features,
     working_size,
 )
@@ -236,3 +237,15 @@ def test_features_of_large_faces_and_the_whole_of_small_ones_are_spared(
     assert areas[middle, middle] == 255
     assert areas[25, 8] == cheek
     assert areas[150, 150] == 0
+
+
+def test_a_found_scratch_is_followed_where_it_is_fainter_and_nothing_else_is_added() -> None:
+    probability = np.zeros((9, 20), dtype=np.float32)
+    probability[2, 3:15] = 0.6  # a faint scratch
+    probability[2, 5] = 0.95  # with one sure place
+    probability[6, 3:15] = 0.6  # as faint, but nowhere sure
+    found = with_continuations(probability, 0.9, 0.5)
+    assert (found[2, 3:15] == 255).all()
+    assert found.sum() == 12 * 255
+    alone = with_continuations(probability, 0.9, 0.9)
+    assert alone.sum() == 255
