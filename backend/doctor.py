@@ -117,10 +117,10 @@ def check_bundled_weights() -> Check:
     from models.loading import bundled_weights
 
     weights = bundled_weights()
-    networks = [network for names in bundled_files().values() for network in names]
+    networks = list(bundled_files())
     for network in networks:
         weights.load(network)
-    size = sum(path.stat().st_size for path in bundled_files())
+    size = sum(path.stat().st_size for path in bundled_files().values())
     detail = f"{len(networks)} networks in {size / 2**20:.1f} MiB"
     return Check("bundled weights", "ok", detail, True)
 

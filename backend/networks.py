@@ -10,14 +10,25 @@ from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
+from models.compact_unet import CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
 from models.registry import ModelSpec, Network, resolve_weights
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
+from models.tone_grid import ToneGrid
 
-AnyNetwork = ScratchUNet | RestorationVAE | QualityMapping | ScratchMapping | FaceGenerator
+AnyNetwork = (
+    ScratchUNet
+    | CompactScratchUNet
+    | RestorationUNet
+    | ToneGrid
+    | RestorationVAE
+    | QualityMapping
+    | ScratchMapping
+    | FaceGenerator
+)
 
 
 class Networks:
@@ -72,8 +83,14 @@ class Networks:
         del device
         return self._get(network)
 
-    def detection(self) -> ScratchUNet:
-        return cast(ScratchUNet, self._get("detection"))
+    def detection(self) -> ScratchUNet | CompactScratchUNet:
+        return cast(ScratchUNet | CompactScratchUNet, self._get("detection"))
+
+    def restoration(self) -> RestorationUNet:
+        return cast(RestorationUNet, self._get("restoration"))
+
+    def tone(self) -> ToneGrid:
+        return cast(ToneGrid, self._get("tone"))
 
     def vae(self, network: Network) -> RestorationVAE:
         return cast(RestorationVAE, self._get(network))

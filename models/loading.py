@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from models.compact_unet import CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.registry import (
@@ -31,6 +32,7 @@ from models.registry import (
 )
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
+from models.tone_grid import ToneGrid
 
 __all__ = [
     "WeightFileError",
@@ -43,6 +45,9 @@ __all__ = [
 
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "scratch_unet": ScratchUNet,
+    "compact_scratch_unet": CompactScratchUNet,
+    "restoration_unet": RestorationUNet,
+    "tone_grid": ToneGrid,
     "restoration_vae": RestorationVAE,
     "quality_mapping": QualityMapping,
     "scratch_mapping": ScratchMapping,
@@ -59,7 +64,6 @@ class _Source:
 
     path: Path
     wrapping_key: str | None = None
-    prefix: str = ""
 
 
 class WeightSet:
@@ -141,35 +145,23 @@ def build(spec: ModelSpec) -> nn.Module:
         ) from error
 
 
-def bundled_weights() -> WeightSet:
-    """The project's own weights.
+def bundled_weights(folder: Path | None = None) -> WeightSet:
+    """The project's own weights, or others of the same kinds from a folder.
 
     Raises:
         WeightFileError: all files are missing, or one is damaged.
     """
-    files = bundled_files()
-    if not any(path.is_file() for path in files):
+    files = bundled_files(folder)
+    if not any(path.is_file() for path in files.values()):
         raise WeightFileError(
             f"The bundled weights are missing in {bundled_folder()}: "
             "install Restore Old Photo again, or choose other weights."
         )
-    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {}
-    for path, networks in files.items():
-        spec = read_spec(path) if path.is_file() else None
-        for network in networks:
-            sources[network] = _part_of(spec, path, network) if spec else (None, _Source(path))
-    return WeightSet("bundled", sources)
-
-
-def _part_of(spec: ModelSpec, path: Path, network: Network) -> tuple[ModelSpec, _Source]:
-    """The spec and place of one network in a bundled file, which may be a joint set."""
-    if spec.family != "restorer":
-        return spec, _Source(path)
-    part, family = (
-        ("vae", "restoration_vae") if "vae" in network else ("mapping", "scratch_mapping")
-    )
-    own = ModelSpec(network, family, spec.hyper_parameters[part], spec.inference)
-    return own, _Source(path, prefix=part + ".")
+    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {
+        network: (read_spec(path) if path.is_file() else None, _Source(path))
+        for network, path in files.items()
+    }
+    return WeightSet("bundled" if folder is None else str(folder), sources)
 
 
 def official_weights(folder: Path) -> WeightSet:
@@ -198,8 +190,7 @@ def save_bundled(module: nn.Module, spec: ModelSpec, path: Path) -> None:
     few and may be very small, with single.
 
     Args:
-        module: has the parameters `build(spec)` expects; for the family "restorer" those of its
-            parts behind "vae." and "mapping.".
+        module: has the parameters `build(spec)` expects.
         spec: stored in the metadata.
         path: replaced only when the whole file is written.
 
@@ -245,11 +236,7 @@ def _read_state(source: _Source) -> dict[str, Tensor]:
             f"The weight file {path} is not a list of named arrays: "
             "check that the right file lies there."
         )
-    return {
-        str(key).removeprefix(source.prefix): value
-        for key, value in content.items()
-        if str(key).startswith(source.prefix)
-    }
+    return {str(key): value for key, value in content.items()}
 
 
 def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Network = Literal[
     "detection",
+    "restoration",
+    "tone",
     "vae_a",
     "vae_b_quality",
     "vae_b_scratch",
@@ -45,23 +47,25 @@ class ModelSpec:
     """Facts about a network.
 
     Attributes:
-        network: what it is for; "restoration" is the joint set behind all vae and mapping names.
-        family: which class: scratch_unet, restoration_vae, quality_mapping, scratch_mapping,
-            high_resolution_mapping, face_generator, or restorer (a VAE and a scratch mapping).
-        hyper_parameters: the class's arguments that differ from its defaults; for a restorer
-            {"vae": ..., "mapping": ...}.
+        network: what it is for.
+        family: which class: scratch_unet, restoration_unet, tone_grid, restoration_vae,
+            quality_mapping, scratch_mapping, high_resolution_mapping or face_generator.
+        hyper_parameters: the class's arguments that differ from its defaults.
         inference: what a stage must know to run it. Detection: threshold, short_side,
             perhaps continuation (the share of the threshold down to which found damage is
             followed; 1 without it). Restoration:
-            residual (the output is added to the input), hole ("white" or "inpainted": what fills
-            masked pixels beforehand), multiple (of which width and height must be one). Face:
+            residual (the output is added to the input), hole ("white", "inpainted" or "filled":
+            what masked pixels are given beforehand), multiple (of which width and height must be
+            one). Face:
             residual.
+        training: how the weights were made; only the model card reads it.
     """
 
-    network: Network | Literal["restoration"]
+    network: Network
     family: str
     hyper_parameters: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(self.__dict__, sort_keys=True)
@@ -71,7 +75,11 @@ class ModelSpec:
         """Raises ValueError, KeyError or TypeError when the text is no spec."""
         values = json.loads(text)
         return ModelSpec(
-            values["network"], values["family"], values["hyper_parameters"], values["inference"]
+            values["network"],
+            values["family"],
+            values["hyper_parameters"],
+            values["inference"],
+            values.get("training", {}),
         )
 
 
@@ -141,11 +149,11 @@ def official_files() -> list[OfficialFile]:
     ]
 
 
-def bundled_files() -> dict[Path, list[Network]]:
-    """The project's own weight files and the networks that each of them holds."""
+def bundled_files(folder: Path | None = None) -> dict[Network, Path]:
+    """The project's own weight files by network; in another folder than the usual if given."""
+    place = folder or bundled_folder()
     return {
-        bundled_folder() / entry["path"]: entry["networks"]
-        for entry in read_manifest()["bundled"]["files"]
+        entry["network"]: place / entry["path"] for entry in read_manifest()["bundled"]["files"]
     }
 
 
@@ -178,8 +186,9 @@ def resolve_weights(choice: str) -> WeightSet:
     """Find the weights that the user chose.
 
     Args:
-        choice: "bundled", "official", or a folder with the original's checkpoints in their
-            published layout (Global/checkpoints/..., Face_Enhancement/checkpoints/...).
+        choice: "bundled", "official", or a folder: with files named as the bundled ones, as
+            training writes them, or with the original's checkpoints in their published layout
+            (Global/checkpoints/..., Face_Enhancement/checkpoints/...).
 
     Raises:
         WeightFileError: the folder is missing, or has none of the checkpoints.
@@ -189,4 +198,9 @@ def resolve_weights(choice: str) -> WeightSet:
 
     if choice == "bundled":
         return bundled_weights()
-    return official_weights(official_folder() if choice == "official" else Path(choice))
+    if choice == "official":
+        return official_weights(official_folder())
+    folder = Path(choice)
+    if any(path.is_file() for path in bundled_files(folder).values()):
+        return bundled_weights(folder)
+    return official_weights(folder)

@@ -37,6 +37,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "models/parity": ("models", "backend"),
     # A command, too: it cuts training faces exactly as the pipeline does.
     "models/training/align_faces.py": ("models", "backend"),
+    # And another: it judges the stages as users run them.
+    "models/training/evaluat": ("models", "backend"),
     "plugin/layout.py": (),
     "plugin/profiles.py": ("plugin.layout",),
     "plugin/shared/": (),

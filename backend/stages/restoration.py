@@ -1,8 +1,14 @@
-"""Stage 2: carry the picture through the latent space of clean photos; repair the damage."""
+"""Stage 2: clean the picture and repair the damage.
+
+The bundled weights do it with a U-Net over the pixels, the original's with two VAEs and a mapping
+between their latent spaces.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +22,7 @@ from backend.networks import Networks
 from backend.tensors import dilate
 from backend.tiling import run_tiled
 from backend.tone import match_tone
+from models.filling import fill_smoothly
 from models.latent_mapping import ScratchMapping
 from models.registry import Network
 
@@ -48,28 +55,71 @@ def restore_global(
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
     """
     hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
-    mapping = choose_mapping(networks, bool(hole.any()))
-    inference = networks.spec(mapping).inference
-    filled = image
-    if hole.any():
-        values = image[0].permute(1, 2, 0).numpy()
-        if inference["hole"] == "inpainted":
-            values = inpaint(np.ascontiguousarray(values), hole, monitor)
-        else:
-            values = paint_white(values, hole)
-        filled = torch.from_numpy(values).permute(2, 0, 1)[None]
+    plan = choose_plan(networks, bool(hole.any()))
+    inference = networks.spec(plan.main).inference
     mask = torch.from_numpy((hole > 0).astype(np.float32))[None, None]
     return run_tiled(
-        make_runner(networks, mapping),
-        [filled, mask],
+        plan.make_runner(networks),
+        [prepare_holes(image, hole, str(inference["hole"]), monitor), mask],
         channels=3,
-        tile=TILE if can_be_tiled(networks, mapping) else WHOLE,
+        tile=TILE if plan.tiled else WHOLE,
         overlap=OVERLAP,
         # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
         multiple=max(16, int(inference["multiple"])),
         monitor=monitor,
         is_needed=lambda box: not only_damage or bool(damage[box.slices].any()),
     )
+
+
+Runner = Callable[[Sequence[Tensor], Monitor], Tensor]
+"""The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which networks restore a picture, and how.
+
+    Attributes:
+        main: the network whose spec says what the others need, too.
+        tiled: no statistics over the whole picture are computed.
+        make_runner: the way of one tile.
+    """
+
+    main: Network
+    tiled: bool
+    make_runner: Callable[[Networks], Runner]
+
+
+def choose_plan(networks: Networks, has_hole: bool) -> Plan:
+    if networks.has("restoration"):
+        return Plan("restoration", True, make_cleaner)
+    mapping = choose_mapping(networks, has_hole)
+    return Plan(mapping, can_be_tiled(networks, mapping), partial(make_translator, mapping=mapping))
+
+
+def prepare_holes(image: Tensor, hole: Mask, way: str, monitor: Monitor) -> Tensor:
+    """Give the pixels under the hole the values that the weights expect there."""
+    if not hole.any():
+        return image
+    if way == "filled":
+        return fill_smoothly(image, torch.from_numpy((hole > 0).astype(np.float32))[None, None])
+    values = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
+    filled = inpaint(values, hole, monitor) if way == "inpainted" else paint_white(values, hole)
+    return torch.from_numpy(filled).permute(2, 0, 1)[None]
+
+
+def make_cleaner(networks: Networks) -> Runner:
+    """Clean and fill by the U-Net."""
+    network = networks.restoration()
+
+    def run(tiles: Sequence[Tensor], monitor: Monitor) -> Tensor:
+        image, mask = (tile.to(networks.device) for tile in tiles)
+        x = image * 2 - 1
+        with monitor.watching(network):
+            y: Tensor = x + network(x, mask)
+        return (y + 1) / 2
+
+    return run
 
 
 def choose_mapping(networks: Networks, has_hole: bool) -> Network:
@@ -91,20 +141,18 @@ def decoder_for(mapping: Network) -> Network:
     return "vae_b_quality" if mapping == "mapping_quality" else "vae_b_scratch"
 
 
-def make_runner(
-    networks: Networks, mapping_name: Network
-) -> Callable[[Sequence[Tensor], Monitor], Tensor]:
-    """The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-    encoder, decoder = networks.vae("vae_a"), networks.vae(decoder_for(mapping_name))
-    mapping = networks.mapping(mapping_name)
-    is_residual = bool(networks.spec(mapping_name).inference["residual"])
+def make_translator(networks: Networks, mapping: Network) -> Runner:
+    """Carry the picture through the latent space of clean photos."""
+    encoder, decoder = networks.vae("vae_a"), networks.vae(decoder_for(mapping))
+    translate = networks.mapping(mapping)
+    is_residual = bool(networks.spec(mapping).inference["residual"])
 
     def run(tiles: Sequence[Tensor], monitor: Monitor) -> Tensor:
         image, mask = (tile.to(networks.device) for tile in tiles)
         x = image * 2 - 1
-        with monitor.watching(encoder.encoder, mapping, decoder.decoder):
+        with monitor.watching(encoder.encoder, translate, decoder.decoder):
             z = encoder.encode(x)
-            z = mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z)
+            z = translate(z, mask) if isinstance(translate, ScratchMapping) else translate(z)
             y = decoder.decode(z)
         return ((x + y if is_residual else y) + 1) / 2
 
@@ -127,7 +175,7 @@ def repair_scratches(
     """
     box = bounding_box(damage)
     region = box
-    if can_be_tiled(networks, choose_mapping(networks, True)):
+    if choose_plan(networks, True).tiled:
         size = Box(0, 0, damage.shape[1], damage.shape[0]).size
         region = box.grown(CONTEXT).clipped(size)
     else:

@@ -1,6 +1,6 @@
-"""Endless, seeded streams of training samples made from folders of pictures.
+"""Endless, seeded streams of training batches made from folders of pictures.
 
-Sample number i depends on the seed and i alone, not on the number of workers, so that a resumed run
+Batch number i depends on the seed and i alone, not on the number of workers, so that a resumed run
 sees what an uninterrupted one would have seen.
 """
 
@@ -14,12 +14,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from models.training.damage import ByteArray, FloatArray
+from models.training.degradations.dice import Dice
+from models.training.degradations.marks import ByteArray, FloatArray
 
-Sample = dict[str, torch.Tensor]
-SampleMaker = Callable[[np.random.Generator], Sample]
+Sample = dict[str, Tensor]
+"""Tensors without a batch axis."""
+
+Batch = dict[str, Tensor]
+"""The same with one."""
+
+DrawSample = Callable[[np.random.Generator], Sample]
+"""Chooses, crops and draws: work for the CPU, one picture at a time."""
+
+FinishBatch = Callable[[Batch, Dice], Batch]
+"""Degrades: tensor code over the whole batch, for whichever device trains."""
 
 _SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
@@ -82,38 +93,65 @@ def _reduced(picture: ByteArray, longest_side: int) -> ByteArray:
     return np.asarray(resized, dtype=np.uint8)
 
 
-def as_tensor(image: FloatArray) -> torch.Tensor:
-    """(H, W, C) or (H, W) in [0, 1] to (C, H, W)."""
+def as_tensor(image: FloatArray) -> Tensor:
+    """(H, W, C) or (H, W) to (C, H, W)."""
     array = image[..., None] if image.ndim == 2 else image
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
 
-class _Stream(IterableDataset[Sample]):
-    def __init__(self, make: SampleMaker, seed: int, start: int) -> None:
-        self.make, self.seed, self.start = make, seed, start
+class _Stream(IterableDataset[Batch]):
+    def __init__(
+        self,
+        draw: DrawSample,
+        finish: FinishBatch | None,
+        batch_size: int,
+        seed: int,
+        start: int,
+    ) -> None:
+        self.draw, self.finish, self.batch_size = draw, finish, batch_size
+        self.seed, self.start = seed, start
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[Batch]:
         info = get_worker_info()
-        number, count = (info.id, info.num_workers) if info else (0, 1)
         # One thread per worker: the training step needs the cores.
         cv2.setNumThreads(0)
         torch.set_num_threads(1)
+        number, count = (info.id, info.num_workers) if info else (0, 1)
+        # The loader asks its workers in turn, so every batch keeps its place in the stream.
         index = self.start + number
         while True:
-            yield self.make(np.random.default_rng([self.seed, index]))
+            seeds = ([self.seed, index, place] for place in range(self.batch_size))
+            samples = [self.draw(np.random.default_rng(seed)) for seed in seeds]
+            batch = {name: torch.stack([s[name] for s in samples]) for name in samples[0]}
+            yield self.finish(batch, Dice([self.seed, index])) if self.finish else batch
             index += count
 
 
 def batches(
-    make: SampleMaker, *, batch_size: int, seed: int, start: int = 0, workers: int = 1
-) -> Iterator[Sample]:
-    """Stack samples into batches, for ever.
+    draw: DrawSample,
+    finish: FinishBatch,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    workers: int = 1,
+    device: torch.device | str = "cpu",
+) -> Iterator[Batch]:
+    """Make batches, for ever.
 
     Args:
-        make: turns a generator into a sample of equally shaped tensors.
-        start: number of the first sample; a resumed run passes steps done * batch size.
-        workers: processes that make samples; with more than one the samples are the same but
-            fall into other batches.
+        draw: run in worker processes.
+        finish: run in the workers, too, unless `device` is another than the CPU; then there.
+        start: number of the first batch; a resumed run passes the steps done.
+        workers: processes.
+        device: where the batches are wanted.
     """
-    stream = _Stream(make, seed, start)
-    return iter(DataLoader(stream, batch_size=batch_size, num_workers=workers))
+    device = torch.device(device)
+    on_device = device.type != "cpu"
+    stream = _Stream(draw, None if on_device else finish, batch_size, seed, start)
+    loader = DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=on_device)
+    for index, batch in enumerate(loader, start):
+        if on_device:
+            moved = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+            batch = finish(moved, Dice([seed, index], device))
+        yield batch

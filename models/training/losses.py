@@ -5,12 +5,14 @@ Pictures are (B, 3, H, W) float32 in [-1, 1], masks (B, 1, H, W) with 1 = damage
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+
+from models.training.squeezenet import SqueezeNet
 
 
 def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -24,28 +26,38 @@ def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) ->
 
 
 def focal(
-    logits: Tensor, target: Tensor, gamma: float = 2.0, positive_weight: float = 0.75
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    gamma: float = 2.0,
+    positive_share: float = 0.75,
 ) -> Tensor:
     """Binary focal loss: the many easy background pixels count little.
 
     Args:
         logits: (B, 1, H, W) before the sigmoid.
         target: (B, 1, H, W), 1 = damaged.
-        positive_weight: share of the weight that damaged pixels get, in [0, 1].
+        weight: (B, 1, H, W), multiplies each pixel's loss; 0: nobody knows.
+        positive_share: share of the weight that damaged pixels get, in [0, 1].
 
     Source:
         Lin et al., "Focal loss for dense object detection", ICCV 2017, equation (5).
     """
     cross_entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     certainty = torch.exp(-cross_entropy)
-    balance = positive_weight * target + (1 - positive_weight) * (1 - target)
-    return (balance * (1 - certainty) ** gamma * cross_entropy).mean()
+    balance = positive_share * target + (1 - positive_share) * (1 - target)
+    loss = balance * (1 - certainty) ** gamma * cross_entropy
+    return (loss * weight).mean() if weight is not None else loss.mean()
 
 
-def tversky(logits: Tensor, target: Tensor, false_alarms: float = 0.5) -> Tensor:
+def tversky(
+    logits: Tensor, target: Tensor, weight: Tensor | None = None, *, false_alarms: float = 0.5
+) -> Tensor:
     """1 - Tversky index of the probability map with the target, over the whole batch.
 
     Args:
+        weight: (B, 1, H, W), of each pixel.
         false_alarms: weight of wrongly claimed pixels against missed ones, in [0, 1]; 0.5 is the
             Dice loss.
 
@@ -53,70 +65,90 @@ def tversky(logits: Tensor, target: Tensor, false_alarms: float = 0.5) -> Tensor
         Salehi et al., "Tversky loss function for image segmentation", MLMI 2017, equation (4).
     """
     probability = torch.sigmoid(logits)
-    hit = (probability * target).sum()
-    claimed, missed = (probability * (1 - target)).sum(), ((1 - probability) * target).sum()
+    known = torch.ones_like(target) if weight is None else weight
+    hit = (known * probability * target).sum()
+    claimed = (known * probability * (1 - target)).sum()
+    missed = (known * (1 - probability) * target).sum()
     return 1 - (hit + 1) / (hit + false_alarms * claimed + (1 - false_alarms) * missed + 1)
 
 
-class PerceptualLoss(nn.Module):
-    """L1 distance of SqueezeNet 1.1 features after fire modules 2, 4 and 7, each normalised.
+def least_squares(verdicts: Sequence[Tensor], target: float) -> Tensor:
+    """Mean squared distance of a discriminator's verdicts from what they should be.
 
     Args:
-        weights: `squeezenet11_notop.npz`, kernels in (H, W, in, out) order, BGR input.
+        verdicts: one tensor for each scale, any shape.
+        target: 1 for "real", 0 for "made".
 
     Source:
-        Johnson et al., ECCV 2016 (the idea); Iandola et al., arXiv 1602.07360 (the network).
+        X. Mao et al., "Least squares generative adversarial networks", ICCV 2017, equation (2).
+    """
+    return torch.stack([((verdict - target) ** 2).mean() for verdict in verdicts]).mean()
+
+
+def critic_loss(real: Sequence[Tensor], made: Sequence[Tensor]) -> Tensor:
+    """What the discriminator minimises: half the sum of both least squares."""
+    return 0.5 * (least_squares(real, 1.0) + least_squares(made, 0.0))
+
+
+def feature_matching(made: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Mean L1 distance of a discriminator's inner features for made and real pictures.
+
+    Source:
+        T.-C. Wang et al., CVPR 2018, equation (4).
+    """
+    pairs = zip(made, real, strict=True)
+    return torch.stack([functional.l1_loss(a, b.detach()) for a, b in pairs]).mean()
+
+
+def latent_adversarial(old: Tensor, synthetic: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides' losses when latents of old and synthetic photos are to be told apart.
+
+    Args:
+        old: the latent discriminator's verdict on latents of real old photos, any shape.
+        synthetic: the same on latents of synthetically degraded ones.
+
+    Returns:
+        The discriminator's loss (old 1, synthetic 0) and the encoder's, with labels exchanged.
+
+    Source:
+        Z. Wan et al., CVPR 2020, equation (2).
+    """
+    return critic_loss([old], [synthetic]), critic_loss([synthetic], [old])
+
+
+def reduced_kl(mean: Tensor) -> Tensor:
+    """Divergence of N(mean, 1) from N(0, 1) per value, up to the factor a half: mean of squares.
+
+    Source:
+        Z. Wan et al., CVPR 2020, equation (1), with the fixed variance of the released code.
+    """
+    return (mean**2).mean()
+
+
+class PerceptualLoss(nn.Module):
+    """L1 distance of SqueezeNet features after fire modules 3, 5 and 7, each normalised.
+
+    Args:
+        weights: of `SqueezeNet`.
+
+    Source:
+        J. Johnson et al., "Perceptual losses for real-time style transfer and super-resolution",
+        ECCV 2016.
     """
 
-    # Channel means of the Caffe training set, BGR, levels 0 to 255.
-    _MEANS = (104.0, 117.0, 123.0)
+    _LAYERS = ("fire3", "fire5", "fire7")
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        with np.load(weights) as arrays:
-            for key in arrays.files:
-                array = arrays[key]
-                if array.ndim == 4:
-                    array = array.transpose(3, 2, 0, 1)
-                tensor = torch.from_numpy(np.ascontiguousarray(array))
-                self.register_buffer(_buffer_name(key), tensor, persistent=False)
-        self.register_buffer("means", torch.tensor(self._MEANS).view(1, 3, 1, 1), persistent=False)
+        self.network = SqueezeNet(weights, deepest=7)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        total = output.new_zeros(())
-        for a, b in zip(self.features(output), self.features(target.detach()), strict=True):
-            total = (
-                total
-                + functional.l1_loss(functional.normalize(a, dim=1), functional.normalize(b, dim=1))
-                * a.shape[1] ** 0.5
+        made, wanted = self.network(output), self.network(target.detach())
+        distances = [
+            functional.l1_loss(
+                functional.normalize(made[layer], dim=1), functional.normalize(wanted[layer], dim=1)
             )
-        return total
-
-    def features(self, image: Tensor) -> list[Tensor]:
-        x = (image.flip(1) + 1) * 127.5 - self.get_buffer("means")
-        x = functional.relu(self._convolve("conv1", x, stride=2))
-        x = functional.max_pool2d(x, 3, 2)
-        taps = []
-        for number in range(2, 8):
-            x = self._fire(number, x)
-            if number in (3, 5):
-                taps.append(x)
-                x = functional.max_pool2d(x, 3, 2)
-        return [*taps, x]
-
-    def _fire(self, number: int, x: Tensor) -> Tensor:
-        squeezed = functional.relu(self._convolve(f"fire{number}_squeeze1x1", x))
-        one = functional.relu(self._convolve(f"fire{number}_expand1x1", squeezed))
-        three = functional.relu(self._convolve(f"fire{number}_expand3x3", squeezed, padding=1))
-        return torch.cat([one, three], 1)
-
-    def _convolve(self, name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-        kernel, bias = self.get_buffer(f"{name}_kernel"), self.get_buffer(f"{name}_bias")
-        return functional.conv2d(x, kernel, bias, stride, padding)
-
-
-def _buffer_name(key: str) -> str:
-    """ "fire2|expand1x1|fire2|expand1x1_3|kernel:0" to "fire2_expand1x1_kernel"."""
-    parts = key.split("|")
-    layer = parts[0] if parts[0].startswith("conv") else f"{parts[0]}_{parts[1]}"
-    return f"{layer}_{parts[-1].removesuffix(':0')}"
+            * made[layer].shape[1] ** 0.5
+            for layer in self._LAYERS
+        ]
+        return torch.stack(distances).sum()

@@ -1,23 +1,28 @@
-"""The command line that all training scripts share."""
+"""The command line that all training scripts share, made from their config's fields."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from models.training.loop import LoopConfig
 
 _PROJECT = Path(__file__).resolve().parents[2]
+DATA = _PROJECT.parent / "shared" / "data"
+WORK = _PROJECT / "build" / "training"
+
+Config = TypeVar("Config", bound=LoopConfig)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where a training run reads and writes.
+class Settings(Generic[Config]):
+    """Where a training run reads and writes, and its config.
 
     Attributes:
         data: folder with train/photos, train/faces, train/old, train/damage and perceptual.
-        work: folder for what training makes; aligned faces are expected in work/aligned-faces.
+        work: folder for what training makes.
         checkpoint: training state, resumed when present.
         output: the safetensors file, replaced with each checkpoint.
     """
@@ -26,29 +31,25 @@ class Settings:
     work: Path
     checkpoint: Path
     output: Path
-    loop: LoopConfig
+    config: Config
 
 
-def parse_settings(description: str | None, network: str, loop: LoopConfig) -> Settings:
+def parse_settings(description: str | None, network: str, config: Config) -> Settings[Config]:
+    """Read the command line; every field of the config is an option with its value as default."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=_PROJECT.parent / "shared" / "data")
-    parser.add_argument("--work", type=Path, default=_PROJECT / "build" / "training")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("-o", "--output", type=Path, help="default: WORK/<network>.safetensors")
-    parser.add_argument("--steps", type=int, default=loop.steps)
-    parser.add_argument("--batch-size", type=int, default=loop.batch_size)
-    parser.add_argument("--crop", type=int, default=loop.crop)
-    parser.add_argument("--seed", type=int, default=loop.seed)
+    for item in fields(config):
+        value = getattr(config, item.name)
+        option = "--" + item.name.replace("_", "-")
+        parser.add_argument(option, type=type(value), default=value, help=f"default: {value}")
     chosen = parser.parse_args()
+    values: dict[str, Any] = {item.name: getattr(chosen, item.name) for item in fields(config)}
     return Settings(
         data=chosen.data,
         work=chosen.work,
         checkpoint=chosen.work / f"{network}.checkpoint",
         output=chosen.output or chosen.work / f"{network}.safetensors",
-        loop=replace(
-            loop,
-            steps=chosen.steps,
-            batch_size=chosen.batch_size,
-            crop=chosen.crop,
-            seed=chosen.seed,
-        ),
+        config=replace(config, **values),
     )

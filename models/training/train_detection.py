@@ -5,6 +5,7 @@ Source: Wan et al., TPAMI 2022, section 3.4 (a U-Net on the luminance, focal los
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,92 +13,156 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.compact_unet import CompactScratchUNet
 from models.loading import save_bundled
 from models.registry import ModelSpec
-from models.scratch_unet import ScratchUNet
 from models.training import losses
-from models.training.damage import FloatArray, Sprites, add_damage, load_sprites
-from models.training.datasets import PicturePool, Sample, as_tensor, batches
-from models.training.degradations import LUMINANCE, Severity, degrade, develop
-from models.training.distractors import add_distractors
-from models.training.loop import LoopConfig, train
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
+from models.training.degradations import recipe
+from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
+from models.training.degradations.fields import luminance
+from models.training.degradations.lookalikes import draw_lookalikes
+from models.training.degradations.marks import Sprites, draw_marks, load_sprites
+from models.training.degradations.painting import add_marks, lay_over
+from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
 
-HYPER_PARAMETERS = {"width": 12, "depth": 4, "convolutions": 2}
-# The threshold is high because a false alarm costs more than a miss; what is found is followed down
-# to this share of it.
+# What is found is followed down to `continuation` of the threshold.
 INFERENCE = {"threshold": 0.97, "continuation": 0.6, "short_side": 1024}
-LOOP = LoopConfig(steps=2150, batch_size=4, crop=256, learning_rate=1e-3)
 
-# Film and scanner come before dust: damage lies on top of grain and blur.
-SEVERITY = Severity(blur_sigma=1.5, noise=0.06, reduction=2.0, jpeg_quality=45)
+# Unlabelled real damage on old photos counts as background; it must not weigh much.
+OLD_BACKGROUND_WEIGHT = 0.3
 
 
-def make_sample(
-    rng: np.random.Generator,
-    photos: PicturePool,
-    old: PicturePool,
-    sprites: Sprites,
-    crop: int,
-) -> Sample:
-    """One gray crop in [-1, 1] and its damage mask.
+@dataclass(frozen=True)
+class DetectionConfig(LoopConfig):
+    """How the detector is trained.
 
-    Half of the crops are real old photos taken as if undamaged: window frames, railings and
-    spokes of their time are what a detector must learn to leave alone. A quarter of all crops
-    carry no damage.
+    Attributes:
+        width, deepest_width, blocks: of the network.
+        focal_positive: share of the focal loss's weight on damaged pixels.
+        false_alarms: weight of false alarms against misses in the Tversky loss.
     """
-    if rng.random() < 0.5:
-        image = old.crop(rng, crop, (0.5, 1.0))
-    else:
-        image = degrade(develop(photos.crop(rng, crop, (0.4, 1.0)), rng), rng, SEVERITY)
-    if rng.random() < 0.5:
-        image = add_distractors(image, rng)
-    mask: FloatArray = np.zeros(image.shape[:2], dtype=np.float32)
-    if rng.random() < 0.75:
-        damaged = add_damage(image, rng, sprites, amount=rng.uniform(0.3, 1.5))
-        image, mask = damaged.image, damaged.mask
-    if rng.random() < 0.5:
-        mild = Severity(blur_sigma=0.8, noise=0.025, reduction=1.3, jpeg_quality=60)
-        image = degrade(image, rng, mild)
-    gray = np.asarray(image @ LUMINANCE, dtype=np.float32)
-    return {"gray": as_tensor(gray) * 2 - 1, "mask": as_tensor(mask)}
+
+    steps: int = 12000
+    batch_size: int = 8
+    crop: int = 224
+    learning_rate: float = 6e-4
+    width: int = 32
+    deepest_width: int = 96
+    blocks: int = 2
+    focal_positive: float = 0.6
+    false_alarms: float = 0.6
+
+    @property
+    def hyper_parameters(self) -> dict[str, int]:
+        names = ("width", "deepest_width", "blocks")
+        return {name: getattr(self, name) for name in names}
 
 
-def compute_loss(module: nn.Module, batch: Sample) -> dict[str, Tensor]:
-    """Both terms count a false alarm more than a miss: a missed scratch can be painted into the
-    mask by hand, a railing that was taken for one is gone from the restored picture."""
-    logits = module(batch["gray"]).float()
+def draw_sample(
+    rng: np.random.Generator, photos: PicturePool, old: PicturePool, sprites: Sprites, crop: int
+) -> Sample:
+    """A crop, lookalikes and marks that are still to be laid over it.
+
+    Nearly half of the crops are real old photos taken as if undamaged: window frames, railings and
+    spokes of their time are what a detector must learn to leave alone.
+    """
+    is_old = rng.random() < 0.4
+    image = old.crop(rng, crop, (0.5, 1.2)) if is_old else photos.crop(rng, crop, (0.4, 1.0))
+    shape = (crop, crop)
+    nothing = torch.zeros(4, crop, crop)
+    lookalikes = marks = nothing
+    if rng.random() < 0.4:
+        lookalikes = torch.from_numpy(draw_lookalikes(shape, rng).as_array())
+    if rng.random() < 0.85:
+        paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
+        marks = torch.from_numpy(paint.as_array())
     return {
-        "focal": 4 * losses.focal(logits, batch["mask"], positive_weight=0.35),
-        "overlap": losses.tversky(logits, batch["mask"], false_alarms=0.75),
+        "image": as_tensor(image),
+        "lookalikes": lookalikes,
+        "marks": marks,
+        "is_old": torch.tensor(is_old),
     }
 
 
-def export(module: nn.Module, step: int, path: Path) -> None:
-    spec = ModelSpec("detection", "scratch_unet", HYPER_PARAMETERS, {**INFERENCE, "steps": step})
-    save_bundled(module, spec, path)
+def finish_batch(batch: Batch, dice: Dice) -> Batch:
+    """Gray pictures in [-1, 1], masks of their damage, and how much each pixel counts."""
+    old = batch["is_old"].view(-1, 1, 1, 1)
+    image = lay_over(batch["image"], batch["lookalikes"])
+    # Old photos have been through all this; they only get new marks and another scan.
+    printed = Aging.of(recipe.developed(image, dice))
+    recipe.expose(printed, dice, 0.8)
+    recipe.age(printed, dice, 0.5)
+    aging = Aging.of(torch.where(old, image, printed.image))
+    add_marks(aging, batch["marks"])
+    recipe.scan(aging, dice)
+    background = torch.where(old, OLD_BACKGROUND_WEIGHT, 1.0)
+    weight = torch.maximum(background.expand_as(aging.mask), aging.mask) * (1 - aging.unsure)
+    return {"gray": luminance(aging.image) * 2 - 1, "mask": aging.mask, "weight": weight}
+
+
+def compute_loss(module: nn.Module, batch: Batch, config: DetectionConfig) -> dict[str, Tensor]:
+    """Focal loss for the imbalance, Tversky loss for whole scratches."""
+    logits = module(batch["gray"]).float()
+    mask, weight = batch["mask"], batch["weight"]
+    return {
+        "focal": 10 * losses.focal(logits, mask, weight, positive_share=config.focal_positive),
+        "overlap": 0.5 * losses.tversky(logits, mask, weight, false_alarms=config.false_alarms),
+    }
+
+
+def make_network(config: DetectionConfig) -> CompactScratchUNet:
+    network = CompactScratchUNet(**config.hyper_parameters)
+    assert network.last.bias is not None
+    # Few pixels are damaged; starting from their true share spares the first hundred steps.
+    nn.init.constant_(network.last.bias, -3.0)
+    return network
+
+
+def export(module: nn.Module, progress: Progress, settings: Settings[DetectionConfig]) -> None:
+    training = progress.summary(settings.config, ["photos", "faces", "old", "damage"])
+    spec = ModelSpec(
+        "detection",
+        "compact_scratch_unet",
+        settings.config.hyper_parameters,
+        INFERENCE,
+        training,
+    )
+    save_bundled(module, spec, settings.output)
+
+
+def open_data(data: Path, crop: int) -> partial[Sample]:
+    """The function that draws samples from the training folders."""
+    folder = data / "train"
+    return partial(
+        draw_sample,
+        photos=PicturePool([folder / "photos", folder / "faces"], 768),
+        old=PicturePool([folder / "old"], 1024),
+        sprites=load_sprites(folder / "damage", "train"),
+        crop=crop,
+    )
 
 
 def main() -> None:
-    settings: Settings = parse_settings(__doc__, "detection", LOOP)
-    torch.manual_seed(settings.loop.seed)
-    train_folder = settings.data / "train"
-    make = partial(
-        make_sample,
-        photos=PicturePool([train_folder / "photos", train_folder / "faces"], 768),
-        old=PicturePool([train_folder / "old"], 1024),
-        sprites=load_sprites(train_folder / "damage"),
-        crop=settings.loop.crop,
-    )
-    train(
-        ScratchUNet(**HYPER_PARAMETERS),
-        settings.loop,
+    settings = parse_settings(__doc__, "detection", DetectionConfig())
+    config = settings.config
+    torch.manual_seed(config.seed)
+    players = [Player(partial(compute_loss, config=config))]
+    training = Training(make_network(config), config, players, settings.checkpoint)
+    draw = open_data(settings.data, config.crop)
+    training.run(
         lambda start: batches(
-            make, batch_size=settings.loop.batch_size, seed=settings.loop.seed, start=start
+            draw,
+            finish_batch,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            start=start,
+            workers=config.workers,
+            device=training.device,
         ),
-        compute_loss,
-        settings.checkpoint,
-        lambda module, step: export(module, step, settings.output),
+        lambda module, progress: export(module, progress, settings),
     )
 
 

@@ -10,8 +10,8 @@ Source: Wan et al., TPAMI 2022, section 3.5; SPADE: Park et al., CVPR 2019.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,26 +22,52 @@ from models.face_generator import FaceGenerator
 from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.training import losses
-from models.training.damage import ByteArray, FloatArray
-from models.training.datasets import PicturePool, Sample, as_tensor, batches, from_bgr
-from models.training.degradations import Severity, degrade, develop, to_gray
-from models.training.loop import LoopConfig, train
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches, from_bgr
+from models.training.degradations import noise, optics, recipe
+from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
+from models.training.degradations.jpeg import compression
+from models.training.degradations.marks import ByteArray, FloatArray
+from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
 
-HYPER_PARAMETERS = {"width": 10, "modulation_width": 32, "crop_size": 256}
 INFERENCE = {"residual": True}
-LOOP = LoopConfig(steps=450, batch_size=4, crop=256, learning_rate=4e-4)
 
-# The global restoration has removed most of the noise before; blur and lost resolution are left.
-SEVERITY = Severity(blur_sigma=3.0, noise=0.05, reduction=4.5, jpeg_quality=35)
+# So many faces stay as they are: the generator must know a good one when it sees it.
+CLEAN_SHARE = 0.12
+
+
+@dataclass(frozen=True)
+class FaceConfig(LoopConfig):
+    """How the face generator is trained.
+
+    Attributes:
+        width, modulation_width: of the generator; the original has 64 and 128.
+        perceptual: weight of the perceptual loss.
+    """
+
+    steps: int = 5000
+    batch_size: int = 4
+    learning_rate: float = 4e-4
+    width: int = 10
+    modulation_width: int = 32
+    perceptual: float = 0.03
+
+    @property
+    def hyper_parameters(self) -> dict[str, int]:
+        return {
+            "width": self.width,
+            "modulation_width": self.modulation_width,
+            "crop_size": self.crop,
+        }
 
 
 class ResidualFaceGenerator(nn.Module):
     """The generator as the enhancement stage applies it, over [-1, 1] pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: FaceConfig) -> None:
         super().__init__()
-        self.generator = FaceGenerator(**HYPER_PARAMETERS)
+        self.generator = FaceGenerator(**config.hyper_parameters)
         nn.init.normal_(self.generator.conv_img.weight, std=1e-3)
 
     def forward(self, face: Tensor) -> Tensor:
@@ -49,14 +75,10 @@ class ResidualFaceGenerator(nn.Module):
         return result
 
 
-def make_sample(rng: np.random.Generator, faces: PicturePool) -> Sample:
-    """A clean aligned face, a little turned and shifted, and its degraded copy."""
+def draw_sample(rng: np.random.Generator, faces: PicturePool) -> Sample:
+    """A clean aligned face, a little turned and shifted."""
     picture = faces.pictures[int(rng.integers(len(faces.pictures)))]
-    clean = _jittered(picture, rng)
-    clean = to_gray(clean) if rng.random() < 0.3 else clean
-    clean = develop(clean, rng) if rng.random() < 0.7 else clean
-    degraded = clean if rng.random() < 0.12 else degrade(clean, rng, SEVERITY)
-    return {"clean": as_tensor(clean) * 2 - 1, "degraded": as_tensor(degraded) * 2 - 1}
+    return {"image": as_tensor(_jittered(picture, rng))}
 
 
 def _jittered(picture: ByteArray, rng: np.random.Generator) -> FloatArray:
@@ -70,37 +92,65 @@ def _jittered(picture: ByteArray, rng: np.random.Generator) -> FloatArray:
     return from_bgr(moved[:, ::-1] if rng.random() < 0.5 else moved)
 
 
+def degrade_faces(clean: Tensor, dice: Dice) -> Tensor:
+    """What is left to do for faces after the whole picture was restored: blur, lost resolution.
+
+    Args:
+        clean: (B, 3, H, W) in [0, 1].
+    """
+    aging = Aging.of(clean)
+    aging.apply(optics.soft_focus(3.0), dice, 0.6)
+    aging.apply(optics.lost_resolution(4.5), dice, 0.5)
+    aging.apply(noise.film_grain(0.05), dice, 0.5)
+    aging.apply(compression(35, 95), dice, 0.4)
+    return aging.image
+
+
+def finish_batch(batch: Batch, dice: Dice) -> Batch:
+    clean = recipe.developed(batch["image"], dice)
+    stays = dice.happens(len(clean), CLEAN_SHARE).view(-1, 1, 1, 1).to(clean.device)
+    degraded = torch.where(stays, clean, degrade_faces(clean, dice))
+    return {"clean": clean * 2 - 1, "degraded": degraded * 2 - 1}
+
+
 def compute_loss(
-    module: nn.Module, batch: Sample, perceptual: losses.PerceptualLoss
+    module: nn.Module, batch: Batch, config: FaceConfig, perceptual: losses.PerceptualLoss
 ) -> dict[str, Tensor]:
     output = module(batch["degraded"])
     return {
         "pixels": losses.charbonnier(output, batch["clean"]),
-        "perceptual": 0.03 * perceptual(output, batch["clean"]),
+        "perceptual": config.perceptual * perceptual(output, batch["clean"]),
     }
 
 
-def export(module: nn.Module, step: int, path: Path) -> None:
-    spec = ModelSpec("face_256", "face_generator", HYPER_PARAMETERS, {**INFERENCE, "steps": step})
-    save_bundled(module.get_submodule("generator"), spec, path)
+def export(module: nn.Module, progress: Progress, settings: Settings[FaceConfig]) -> None:
+    training = progress.summary(settings.config, ["faces"])
+    spec = ModelSpec(
+        "face_256", "face_generator", settings.config.hyper_parameters, INFERENCE, training
+    )
+    save_bundled(module.get_submodule("generator"), spec, settings.output)
 
 
 def main() -> None:
-    settings: Settings = parse_settings(__doc__, "face", LOOP)
-    torch.manual_seed(settings.loop.seed)
-    make = partial(make_sample, faces=PicturePool([settings.work / "aligned-faces"], 256))
-    perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz").to(
-        "cuda" if torch.cuda.is_available() else "cpu"
-    )
-    train(
-        ResidualFaceGenerator(),
-        settings.loop,
+    settings = parse_settings(__doc__, "face", FaceConfig())
+    config = settings.config
+    torch.manual_seed(config.seed)
+    perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
+    players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
+    training = Training(ResidualFaceGenerator(config), config, players, settings.checkpoint)
+    perceptual.to(training.device)
+    faces = PicturePool([settings.work / "aligned-faces"], config.crop)
+    training.run(
         lambda start: batches(
-            make, batch_size=settings.loop.batch_size, seed=settings.loop.seed, start=start
+            partial(draw_sample, faces=faces),
+            finish_batch,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            start=start,
+            workers=config.workers,
+            device=training.device,
         ),
-        partial(compute_loss, perceptual=perceptual),
-        settings.checkpoint,
-        lambda module, step: export(module, step, settings.output),
+        lambda module, progress: export(module, progress, settings),
     )
 
 

@@ -1,220 +1,175 @@
-"""Train the restoration network end to end: `python -m models.training.train_restoration`.
+"""Train the network that cleans and fills: `python -m models.training.train_restoration`.
 
-Encoder, latent mapping with the partial non-local block, and decoder are trained together on pairs
-of clean and degraded crops. The decoder's output is added to the input, so that an untrained or
-unsure network leaves the picture as it is, and detail need not pass through the latent.
-
-Source: networks after Wan et al., CVPR 2020, sections 3.2 and 3.3; the residual over the input
-after Zhang et al., "Beyond a Gaussian denoiser", IEEE TIP 26(7), 2017.
+It learns to undo everything but the tone: its target is the clean picture with the same fading and
+shading as its input has. Tone is restored by another network, which sees the whole picture.
 """
 
 from __future__ import annotations
 
-import copy
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
-from models.latent_mapping import ScratchMapping
+from models.compact_unet import RestorationUNet
+from models.filling import fill_smoothly
 from models.loading import save_bundled
 from models.registry import ModelSpec
-from models.restoration_vae import RestorationVAE
 from models.training import losses
-from models.training.damage import FloatArray, Sprites, add_damage, load_sprites
-from models.training.datasets import PicturePool, Sample, as_tensor, batches
-from models.training.degradations import LUMINANCE, Severity, degrade, develop, to_gray
-from models.training.loop import LoopConfig, train
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
+from models.training.degradations import recipe
+from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
+from models.training.degradations.marks import Sprites, draw_marks, load_sprites
+from models.training.degradations.painting import add_marks
+from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
 
-VAE = {"width": 32, "latent_channels": 64, "residual_blocks": 1, "normalization": "none"}
-MAPPING = {
-    "latent_channels": 64,
-    "width": 96,
-    "residual_blocks": 3,
-    "non_local_blocks": 1,
-    "normalization": "none",
-}
-HYPER_PARAMETERS = {"vae": VAE, "mapping": MAPPING}
-INFERENCE = {"residual": True, "hole": "inpainted", "multiple": 4}
-LOOP = LoopConfig(steps=620, batch_size=8, crop=128, learning_rate=3e-4)
+INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
 
-# Share of the trained change that is applied. After a short training the network takes hair and
-# wrinkles for grain; at this share the grain is less and they stay.
-STRENGTH = 0.35
-
-# Radius of Telea's method in pixels, as in the restoration stage.
-INPAINT_RADIUS = 3
-# Share of the way from the picture to its blurred self that the untrained network goes. A useful
-# start: a random change is only ever for the worse, and training would silence its features.
-FIRST_CHANGE = 0.4
-# Pixels under the mask are few, and the only ones where more than cleaning is asked for.
-MASK_WEIGHT = 3.0
+# Of the pictures: the original's four operations, the recipe of this project, nothing at all.
+SHARES = (0.3, 0.55, 0.15)
 
 
-class Restorer(nn.Module):
-    """Encoder, mapping and decoder as one network over [-1, 1] pictures."""
+@dataclass(frozen=True)
+class RestorationConfig(LoopConfig):
+    """How the restoration network is trained.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.vae = RestorationVAE(**VAE)  # type: ignore[arg-type]
-        self.mapping = ScratchMapping(**MAPPING)  # type: ignore[arg-type]
-        _initialise(self)
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        latent = self.mapping(self.vae.encode(image), mask)
-        return image + self.vae.decode(latent).float()
-
-
-def _initialise(module: Restorer) -> None:
-    """Keep the signal's size through the layers, and start near the identity.
-
-    Without normalisation layers the default initialisation lets the signal shrink, the gradients
-    drown in their noise, and Adam drives the last ReLU into its dead half.
+    Attributes:
+        width, deepest_width, blocks: of the network.
+        mask_weight: masked pixels are few, and the only ones where more than cleaning is asked for.
+        perceptual: weight of the perceptual loss; 0 leaves it out.
     """
-    for name, layer in module.named_modules():
-        if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            continue
-        inputs = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
-        if isinstance(layer, nn.ConvTranspose2d):
-            # Only one in stride² of the kernel's values meets a given output pixel.
-            inputs //= layer.stride[0] * layer.stride[1]
-        # The second convolution of each residual block starts small: the block, near the identity.
-        gain = 0.03 if name.endswith("conv_block.5") else 1.0
-        nn.init.normal_(layer.weight, std=gain * (2 / inputs) ** 0.5)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    _carry_luminance(module)
+
+    steps: int = 20000
+    batch_size: int = 8
+    crop: int = 192
+    learning_rate: float = 5e-4
+    width: int = 32
+    deepest_width: int = 160
+    blocks: int = 2
+    mask_weight: float = 3.0
+    perceptual: float = 0.02
+
+    @property
+    def hyper_parameters(self) -> dict[str, int]:
+        names = ("width", "deepest_width", "blocks")
+        return {name: getattr(self, name) for name in names}
 
 
-def _convolutions(part: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    """The convolutions of a part in order, without those in residual and non-local blocks."""
-    return [
-        layer
-        for name, layer in part.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        and "conv_block" not in name
-        and not name.startswith("NL.")
-    ]
-
-
-@torch.no_grad()
-def _carry_luminance(module: Restorer) -> None:
-    """Let some channels carry the luminance through the latent and back from the first step.
-
-    A random network first has to learn to tell neighbouring pixels apart after two halvings, which
-    takes thousands of steps. Here the positive and the negative part of the luminance (ReLU passes
-    both) are dealt out to 2, 8 and 32 channels at full, half and quarter size; what is left to
-    learn is how to change them.
-    """
-    first, *halvings = _convolutions(module.vae.encoder)
-    first.weight[:2] = 0
-    first.weight[0, :, 3, 3] = torch.from_numpy(LUMINANCE)
-    first.weight[1, :, 3, 3] = -torch.from_numpy(LUMINANCE)
-    *doublings, last = _convolutions(module.vae.decoder)
-    for halving, doubling, carried in zip(halvings, doublings[::-1], (2, 8), strict=True):
-        halving.weight[: 4 * carried] = 0
-        doubling.weight[:, :carried] = 0
-        for channel in range(4 * carried):
-            source, row, column = channel // 4, channel // 2 % 2, channel % 2
-            # The middle 2 x 2 of the 4 x 4 kernels meets the four pixels of a cell.
-            halving.weight[channel, source, 1 + row, 1 + column] = 1
-            doubling.weight[channel, source, 1 + row, 1 + column] = 1
-    # What is carried is put to use at once: the picture is moved a little towards its blurred self.
-    last.weight.zero_()
-    blur = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16
-    blur[1, 1] -= 1
-    last.weight[:, 0, 2:5, 2:5] = FIRST_CHANGE * blur
-    last.weight[:, 1, 2:5, 2:5] = -FIRST_CHANGE * blur
-    for layer in _convolutions(module.mapping):
-        layer.weight[:32] = 0
-        for channel in range(32):
-            layer.weight[channel, channel, 1, 1] = 1
-
-
-def make_sample(
-    rng: np.random.Generator, photos: PicturePool, sprites: Sprites, crop: int
+def draw_sample(
+    rng: np.random.Generator, photos: PicturePool, old: PicturePool, sprites: Sprites, crop: int
 ) -> Sample:
-    """A clean crop, its degraded copy with the holes inpainted, and the mask of the holes."""
-    clean = photos.crop(rng, crop, (0.3, 1.0))
-    clean = clean if rng.random() < 0.3 else develop(clean, rng)
-    if rng.random() < 0.2:
-        clean = to_gray(clean)
-    # A tenth stays as it is: what is not broken must not be mended.
-    degraded = clean if rng.random() < 0.1 else degrade(clean, rng, Severity())
-    mask: FloatArray = np.zeros(clean.shape[:2], dtype=np.float32)
-    if rng.random() < 0.6:
-        damaged = add_damage(degraded, rng, sprites, amount=rng.uniform(0.5, 2.0))
-        size = int(rng.choice([1, 3, 5]))
-        mask = np.asarray(cv2.dilate(damaged.mask, np.ones((size, size))), dtype=np.float32)
-        degraded = inpaint(damaged.image, mask)
-    return {
-        "clean": as_tensor(clean) * 2 - 1,
-        "degraded": as_tensor(degraded) * 2 - 1,
-        "mask": as_tensor(mask),
-    }
+    """A crop and marks that are still to be laid over it.
+
+    A quarter of the crops are real old photos, reduced so far that little of their grain is left:
+    what a restoration must not take for grain is the texture of their cloth, stone and hair.
+    """
+    is_old = rng.random() < 0.25
+    image = old.crop(rng, crop, (0.3, 0.75)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
+    marks = torch.zeros(4, crop, crop)
+    if rng.random() < 0.55:
+        paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
+        marks = torch.from_numpy(paint.as_array())
+    return {"image": as_tensor(image), "marks": marks}
 
 
-def inpaint(image: FloatArray, mask: FloatArray) -> FloatArray:
-    """Fill the masked pixels with OpenCV's Telea method, as the restoration stage does."""
-    levels = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    hole = (mask > 0).astype(np.uint8)
-    filled = cv2.inpaint(levels, hole, INPAINT_RADIUS, cv2.INPAINT_TELEA)
-    chosen = np.where(hole[..., None] > 0, filled.astype(np.float32) / 255, image)
-    return np.asarray(chosen, dtype=np.float32)
+def finish_batch(batch: Batch, dice: Dice) -> Batch:
+    """Pictures in [-1, 1] with holes filled, the holes, and what should come out."""
+    clean = recipe.developed(batch["image"], dice)
+    kind = torch.from_numpy(dice.choices.choice(3, len(clean), p=SHARES)).to(clean.device)
+    degraded = clean.clone()
+    as_original, as_photo = kind == 0, kind == 1
+    if bool(as_original.any()):
+        degraded[as_original] = recipe.original(clean[as_original], dice).image
+    printed = Aging.of(degraded[as_photo])
+    if len(printed.image):
+        recipe.expose(printed, dice)
+        degraded[as_photo] = printed.image
+    seed = int(dice.choices.integers(2**62))
+    target, aging = Aging.of(clean), Aging.of(degraded)
+    for picture in (target, aging):
+        recipe.age(picture, Dice(seed, dice.device), 0.4)
+    add_marks(aging, batch["marks"])
+    if len(printed.image):
+        scanned = Aging.of(aging.image[as_photo])
+        recipe.scan(scanned, dice)
+        aging.image = aging.image.clone()
+        aging.image[as_photo] = scanned.image
+    # Masks are drawn or found a little larger than the damage; smears beside it are damage, too.
+    damage = torch.maximum(aging.mask, aging.unsure)
+    growth = int(dice.choices.integers(1, 4))
+    mask = F.max_pool2d(damage, 2 * growth + 1, 1, growth)
+    filled = fill_smoothly(aging.image, mask)
+    return {"image": filled * 2 - 1, "mask": mask, "target": target.image * 2 - 1}
 
 
 def compute_loss(
-    module: nn.Module, batch: Sample, perceptual: losses.PerceptualLoss
+    module: nn.Module,
+    batch: Batch,
+    config: RestorationConfig,
+    perceptual: losses.PerceptualLoss | None,
 ) -> dict[str, Tensor]:
-    output = module(batch["degraded"], batch["mask"])
-    weight = 1 + (MASK_WEIGHT - 1) * batch["mask"]
-    return {
-        "pixels": losses.charbonnier(output, batch["clean"], weight),
-        "perceptual": 0.02 * perceptual(output, batch["clean"]),
-    }
+    output = batch["image"] + module(batch["image"], batch["mask"]).float()
+    weight = 1 + (config.mask_weight - 1) * batch["mask"]
+    terms = {"pixels": losses.charbonnier(output, batch["target"], weight)}
+    if perceptual is not None:
+        terms["perceptual"] = config.perceptual * perceptual(output, batch["target"])
+    return terms
 
 
-def export(module: nn.Module, step: int, path: Path) -> None:
-    """Write the networks, with their change to the picture reduced to STRENGTH.
+def export(module: nn.Module, progress: Progress, settings: Settings[RestorationConfig]) -> None:
+    training = progress.summary(settings.config, ["photos", "faces", "old", "damage"])
+    spec = ModelSpec(
+        "restoration", "restoration_unet", settings.config.hyper_parameters, INFERENCE, training
+    )
+    save_bundled(module, spec, settings.output)
 
-    The last convolution's output is small against the tanh behind it, so scaling it scales the
-    change.
-    """
-    inference = {**INFERENCE, "steps": step}
-    reduced = copy.deepcopy(module)
-    last = _convolutions(reduced.get_submodule("vae.decoder"))[-1]
-    last.weight.data.mul_(STRENGTH)
-    if last.bias is not None:
-        last.bias.data.mul_(STRENGTH)
-    save_bundled(reduced, ModelSpec("restoration", "restorer", HYPER_PARAMETERS, inference), path)
+
+def open_data(data: Path, crop: int) -> partial[Sample]:
+    """The function that draws samples from the training folders."""
+    folder = data / "train"
+    return partial(
+        draw_sample,
+        photos=PicturePool([folder / "photos", folder / "faces"], 1024),
+        old=PicturePool([folder / "old"], 1024),
+        sprites=load_sprites(folder / "damage", "train"),
+        crop=crop,
+    )
 
 
 def main() -> None:
-    settings: Settings = parse_settings(__doc__, "restoration", LOOP)
-    torch.manual_seed(settings.loop.seed)
-    train_folder = settings.data / "train"
-    make = partial(
-        make_sample,
-        photos=PicturePool([train_folder / "photos", train_folder / "faces"], 1024),
-        sprites=load_sprites(train_folder / "damage"),
-        crop=settings.loop.crop,
+    settings = parse_settings(__doc__, "restoration", RestorationConfig())
+    config = settings.config
+    torch.manual_seed(config.seed)
+    network = RestorationUNet(
+        width=config.width, deepest_width=config.deepest_width, blocks=config.blocks
     )
-    perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz").to(
-        "cuda" if torch.cuda.is_available() else "cpu"
+    perceptual = (
+        losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
+        if config.perceptual
+        else None
     )
-    train(
-        Restorer(),
-        settings.loop,
+    players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
+    training = Training(network, config, players, settings.checkpoint)
+    if perceptual is not None:
+        perceptual.to(training.device)
+    draw = open_data(settings.data, config.crop)
+    training.run(
         lambda start: batches(
-            make, batch_size=settings.loop.batch_size, seed=settings.loop.seed, start=start
+            draw,
+            finish_batch,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            start=start,
+            workers=config.workers,
+            device=training.device,
         ),
-        partial(compute_loss, perceptual=perceptual),
-        settings.checkpoint,
-        lambda module, step: export(module, step, settings.output),
+        lambda module, progress: export(module, progress, settings),
     )
 
 

@@ -30,7 +30,7 @@ from tests.backend.running import (
 Item = protocol.Progress | protocol.Note | LayerData
 
 needs_weights = pytest.mark.skipif(
-    not all(path.is_file() for path in bundled_files()),
+    not all(path.is_file() for path in bundled_files().values()),
     reason="the bundled weights are not in this checkout",
 )
 # Small enough for a second on one core.

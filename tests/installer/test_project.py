@@ -17,7 +17,7 @@ def test_the_copy_holds_the_plug_in_and_all_that_belongs_to_the_package(tmp_path
     copy_project(tmp_path)
     needed = [CHECKOUT / "pyproject.toml", CHECKOUT / "models" / "manifest.json"]
     needed += plugin_files().values()
-    needed += [path for path in bundled_files() if path.is_file()]
+    needed += [path for path in bundled_files().values() if path.is_file()]
     for path in needed:
         copy = tmp_path / path.relative_to(CHECKOUT)
         assert copy.read_bytes() == path.read_bytes()

@@ -9,15 +9,13 @@ import torch
 from torch import nn
 
 from models import loading
-from models.latent_mapping import ScratchMapping
-from models.loading import WeightFileError, save_bundled
+from models.compact_unet import RestorationUNet
+from models.loading import WeightFileError, build, save_bundled
 from models.pseudo_random import fill
-from models.registry import ModelSpec, Network, read_spec, resolve_weights
-from models.restoration_vae import RestorationVAE
+from models.registry import ModelSpec, read_spec, resolve_weights
 from models.scratch_unet import ScratchUNet
 
 UNET = {"width": 4, "depth": 2}
-VAE = {"width": 4, "latent_channels": 16, "residual_blocks": 1}
 
 
 def test_what_is_saved_comes_back_within_half_precision(tmp_path: Path) -> None:
@@ -46,24 +44,11 @@ def test_values_beyond_half_precision_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-class Restorer(nn.Module):
-    """A VAE and a mapping that were trained as one."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        parts = spec.hyper_parameters
-        self.vae = RestorationVAE(**parts["vae"])
-        self.mapping = ScratchMapping(**parts["mapping"])
-
-
-RESTORER = ModelSpec(
+RESTORATION = ModelSpec(
     "restoration",
-    "restorer",
-    {
-        "vae": VAE,
-        "mapping": {"latent_channels": 16, "width": 32, "residual_blocks": 1},
-    },
-    {"residual": True, "hole": "inpainted", "multiple": 4},
+    "restoration_unet",
+    {"width": 8, "deepest_width": 16, "blocks": 1},
+    {"residual": True, "hole": "filled", "multiple": 16},
 )
 
 
@@ -71,18 +56,19 @@ RESTORER = ModelSpec(
 def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of bundled weights with the restoration alone."""
     monkeypatch.setattr("models.registry.bundled_folder", lambda: tmp_path)
-    save_bundled(Restorer(RESTORER), RESTORER, tmp_path / "restoration.safetensors")
+    save_bundled(build(RESTORATION), RESTORATION, tmp_path / "restoration.safetensors")
     return tmp_path
 
 
-def test_a_joint_set_serves_all_networks_of_the_restoration(bundled: Path) -> None:
-    weights = resolve_weights("bundled")
-    networks: list[Network] = ["vae_a", "vae_b_quality", "vae_b_scratch"]
-    mappings: list[Network] = ["mapping_quality", "mapping_scratch"]
-    assert all(isinstance(weights.load(name), RestorationVAE) for name in networks)
-    assert all(isinstance(weights.load(name), ScratchMapping) for name in mappings)
-    assert weights.spec("mapping_quality").inference == RESTORER.inference
-    assert not weights.has("face_512")
+def test_a_folder_with_files_named_as_the_bundled_ones_is_read_like_them(
+    bundled: Path, tmp_path: Path
+) -> None:
+    for choice in ("bundled", str(tmp_path)):
+        weights = resolve_weights(choice)
+        assert weights.name == choice
+        assert isinstance(weights.load("restoration"), RestorationUNet)
+        assert weights.spec("restoration").inference == RESTORATION.inference
+        assert not weights.has("face_512")
     assert (bundled / "restoration.safetensors").is_file()
 
 
@@ -108,7 +94,7 @@ def test_a_truncated_bundled_file_is_refused(bundled: Path) -> None:
     path = bundled / "restoration.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightFileError, match="incomplete"):
-        resolve_weights("bundled").load("vae_a")
+        resolve_weights("bundled").load("restoration")
 
 
 def test_a_written_file_can_be_read_by_everyone_who_may_read_its_folder(tmp_path: Path) -> None:

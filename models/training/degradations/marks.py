@@ -1,7 +1,8 @@
 """Draw structured damage: scratches, folds, hairs, dust, spots and torn edges.
 
-Structured damage hides what was there, so it has a mask; blur, noise and the like are in
-degradations.py. Everything is drawn from a `numpy.random.Generator`, so a seed fixes the result.
+Structured damage hides what was there, so it has a mask; blur, noise and the like have none. Marks
+are drawn with OpenCV from a `numpy.random.Generator`, one picture at a time; laying them over a
+batch of pictures is tensor code (`painting.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,83 +19,104 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 Sprites = dict[str, list[ByteArray]]
-
-# A mark that changes the picture by less is lost in the grain of a scan; nobody would repair it.
-VISIBLE_CHANGE = 0.05
+Tone = Literal["any", "light", "dark"]
 
 # Sub-pixel positions for OpenCV's anti-aliased drawing: coordinates carry this many binary digits.
 SHIFT_BITS = 3
 
 _SPRITE_CLASSES = ("hair", "hair-short", "lint", "spots", "dots", "dirt", "sprinkles")
 
+# Every eighth sprite of a class is never trained on, so that tests see unknown ones.
+_TEST_SHARE = 8
 
-@dataclass(frozen=True)
-class DamagedPicture:
-    """A picture with marks on it.
+
+@dataclass
+class Paint:
+    """Layers of colour laid over each other.
 
     Attributes:
-        image: (H, W, 3) float32 in [0, 1].
-        mask: (H, W) float32, 1 where a mark visibly changes the picture, else 0.
+        color: (H, W, 3) float32 in [0, 1], already multiplied by the opacity.
+        opacity: (H, W) float32 in [0, 1].
+        kinds: what was drawn, in order.
     """
 
-    image: FloatArray
-    mask: FloatArray
+    color: FloatArray
+    opacity: FloatArray
+    kinds: list[str]
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, int]) -> Paint:
+        return cls(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), [])
+
+    def add(self, opacity: FloatArray, color: npt.NDArray[np.float64], kind: str) -> None:
+        """Lay an even colour over what is there. opacity: (H, W); color: (3,)."""
+        self.color *= (1 - opacity)[..., None]
+        self.color += opacity[..., None] * color.astype(np.float32)
+        self.opacity += opacity * (1 - self.opacity)
+        self.kinds.append(kind)
+
+    def as_array(self) -> FloatArray:
+        """(4, H, W): colour and opacity."""
+        planes = np.concatenate([self.color, self.opacity[..., None]], axis=2)
+        return np.ascontiguousarray(planes.transpose(2, 0, 1))
 
 
-def load_sprites(folder: Path) -> Sprites:
+def load_sprites(folder: Path, part: Literal["train", "test"]) -> Sprites:
     """Read the binary damage sprites, one list of (h, w) uint8 masks (0 or 255) per class.
 
     Args:
         folder: holds a folder of image files per class.
+        part: which of the two disjoint parts.
     """
     sprites: Sprites = {}
     for name in _SPRITE_CLASSES:
         files = sorted((folder / name).glob("*.png"))
-        pictures = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
+        chosen = [f for n, f in enumerate(files) if (n % _TEST_SHARE == 0) == (part == "test")]
+        pictures = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in chosen]
         sprites[name] = [np.asarray(p, dtype=np.uint8) for p in pictures if p is not None]
     return sprites
 
 
-def add_damage(
-    image: FloatArray, rng: np.random.Generator, sprites: Sprites, amount: float = 1.0
-) -> DamagedPicture:
-    """Draw a random mixture of marks, light and dark, over a picture.
+def draw_marks(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    sprites: Sprites,
+    amount: float = 1.0,
+    tone: Tone = "any",
+) -> Paint:
+    """Draw a random mixture of marks, light (bare paper) and dark (dirt, shadow).
 
     Args:
-        image: (H, W, 3) float32 in [0, 1]; it is not changed.
+        shape: (H, W).
         rng: source of all choices.
         sprites: from `load_sprites`; classes may be empty.
         amount: scales the number of marks; 1 is a badly kept photo.
+        tone: draw only marks of this tone.
     """
-    damaged = image.copy()
-    mask = np.zeros(image.shape[:2], dtype=np.float32)
-    area = image.shape[0] * image.shape[1] / 256**2
+    paint = Paint.nothing(shape)
+    area = shape[0] * shape[1] / 256**2
     for draw, mean_count in _DRAWERS:
         # Few kinds of damage occur together on one photo.
         if rng.random() > 0.4:
             continue
         for _ in range(rng.poisson(mean_count * amount * area)):
-            opacity = draw(image.shape[:2], rng, sprites) * rng.uniform(0.35, 1.0)
-            before, damaged = damaged, _lay_over(damaged, opacity, rng)
-            mask = np.maximum(mask, _visible_change(before, damaged))
-    return DamagedPicture(damaged, mask)
+            opacity = draw(shape, rng, sprites) * np.float32(rng.uniform(0.35, 1.0))
+            is_light = rng.random() < 0.6 if tone == "any" else tone == "light"
+            level = rng.uniform(0.75, 1.0) if is_light else rng.uniform(0.0, 0.25)
+            color = np.clip(level + rng.normal(0, 0.03, 3), 0, 1)
+            paint.add(opacity, color, draw.__name__.strip("_"))
+            if draw is _fold and tone == "any" and rng.random() < 0.5:
+                _shade_beside(paint, opacity, rng)
+    return paint
 
 
-def _visible_change(before: FloatArray, after: FloatArray) -> FloatArray:
-    """1 where the mean change over 3 x 3 pixels can be seen, never where nothing changed."""
-    change = np.abs(after - before).max(axis=2)
-    seen = (cv2.blur(change, (3, 3)) > VISIBLE_CHANGE) & (change > 0)
-    return np.asarray(seen, dtype=np.float32)
-
-
-def _lay_over(image: FloatArray, opacity: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Blend one mark into the picture: bare paper (light), dirt or shadow (dark)."""
-    level = rng.uniform(0.75, 1.0) if rng.random() < 0.6 else rng.uniform(0.0, 0.25)
-    colour = np.full(3, level, dtype=np.float32)
-    if rng.random() < 0.3 and np.ptp(image, axis=2).max() > 0.02:
-        colour = np.clip(colour + rng.normal(0, 0.06, 3), 0, 1).astype(np.float32)
-    alpha = opacity[..., None]
-    return np.asarray(image * (1 - alpha) + colour * alpha, dtype=np.float32)
+def _shade_beside(paint: Paint, opacity: FloatArray, rng: np.random.Generator) -> None:
+    """A crease is lit on one side and dark on the other."""
+    move = np.array([[1, 0, rng.uniform(-3, 3)], [0, 1, rng.uniform(-3, 3)]])
+    moved = cv2.warpAffine(opacity, move, opacity.shape[::-1])
+    shadow = cv2.GaussianBlur(moved, (0, 0), rng.uniform(0.8, 2.5)) * (1 - opacity)
+    shadow = np.asarray(shadow * rng.uniform(0.1, 0.5), dtype=np.float32)
+    paint.add(shadow, np.full(3, rng.uniform(0, 0.2)), "crease shadow")
 
 
 def _polyline(

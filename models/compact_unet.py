@@ -1,0 +1,143 @@
+"""The U-Nets of the bundled weights: one cleans and fills pictures, one finds scratches."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
+from torch import Tensor, nn
+
+from models.layers import PartialNonLocalBlock
+
+
+class CompactUNet(nn.Module):
+    """A U-Net over half the size and below.
+
+    Two by two pixels become channels at the entrance and pixels again at the exit, so nothing is
+    lost on the way and the first level, which is large and costly, is left out. Four halvings in
+    all let it see about 300 pixels around. There is no normalization; each residual block starts as
+    the identity and the whole network with zeros as output.
+
+    Args:
+        in_channels, out_channels: of the picture.
+        width: channels at half the size.
+        deepest_width: channels at the smallest size.
+        blocks: residual blocks per level on the way down and, twice, at the bottom; up has one.
+        non_local: fill masked cells at the bottom from anywhere in the picture.
+
+    Source:
+        O. Ronneberger et al., "U-Net", MICCAI 2015; K. Zhang et al., "FFDNet", IEEE TIP 27(9), 2018
+        (pixels to channels); Z. Wan et al., CVPR 2020, section 3.2 (partial non-local block).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        width: int,
+        deepest_width: int,
+        blocks: int,
+        non_local: bool,
+    ) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 4 * width, deepest_width]
+        self.first = nn.Conv2d(4 * in_channels, width, 3, padding=1)
+        self.down = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
+        self.halve = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
+        self.bottom = _blocks(deepest_width, blocks)
+        self.fill = (
+            PartialNonLocalBlock(deepest_width, blocks=1, normalization="none")
+            if non_local
+            else None
+        )
+        self.after_fill = _blocks(deepest_width, blocks)
+        self.enlarge = nn.ModuleList(
+            nn.Conv2d(deep, 4 * shallow, 1) for deep, shallow in pairwise(widths[::-1])
+        )
+        self.up = nn.ModuleList(_blocks(w, 1) for w in widths[-2::-1])
+        self.last = nn.Conv2d(width, 4 * out_channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
+        nn.init.zeros_(self.last.bias)
+
+    def run(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x (B, in_channels, H, W), mask (B, 1, H, W) or None -> (B, out_channels, H, W)."""
+        if x.shape[2] % 16 or x.shape[3] % 16:
+            raise ValueError(
+                f"{type(self).__name__} needs a height and width that are multiples of 16, "
+                f"but got {x.shape[2]}x{x.shape[3]}."
+            )
+        features = self.first(F.pixel_unshuffle(x, 2))
+        kept = []
+        for level, halve in zip(self.down, self.halve, strict=True):
+            features = level(features)
+            kept.append(features)
+            features = halve(features)  # (B, next width, half the size)
+        features = self.bottom(features)  # (B, deepest_width, H/16, W/16)
+        if self.fill is not None and mask is not None:
+            # A cell that is mostly damaged has nothing to say; the others see past their scratches.
+            features = self.fill(features, (F.avg_pool2d(mask, 16) > 0.5).to(mask.dtype))
+        features = self.after_fill(features)
+        for enlarge, level in zip(self.enlarge, self.up, strict=True):
+            features = level(F.pixel_shuffle(enlarge(features), 2) + kept.pop())
+        return F.pixel_shuffle(self.last(features), 2)
+
+
+class RestorationUNet(CompactUNet):
+    """Clean a picture and fill its holes, keeping the tone.
+
+    x (B, 3, H, W) in [-1, 1] with masked pixels filled roughly, mask (B, 1, H, W) -> (B, 3, H, W),
+    the change to be added to x: what it leaves alone passes by at full resolution. H and W are
+    multiples of 16.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 32,
+        deepest_width: int = 160,
+        blocks: int = 2,
+        non_local: bool = True,
+    ) -> None:
+        super().__init__(
+            4, 3, width=width, deepest_width=deepest_width, blocks=blocks, non_local=non_local
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.run(torch.cat([x, mask], dim=1), mask)
+
+
+class CompactScratchUNet(CompactUNet):
+    """Estimate for each pixel how likely it is to be damaged.
+
+    x (B, 1, H, W) in [-1, 1] -> logits (B, 1, H, W). H and W are multiples of 16.
+    """
+
+    def __init__(self, *, width: int = 32, deepest_width: int = 96, blocks: int = 2) -> None:
+        super().__init__(
+            1, 1, width=width, deepest_width=deepest_width, blocks=blocks, non_local=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(x, None)
+
+
+class _Block(nn.Module):
+    """x + two 3x3 convolutions, the second of which starts at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.leaky_relu(self.first(x), 0.1)
+        result: Tensor = x + self.second(inner)
+        return result
+
+
+def _blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_Block(channels) for _ in range(count)))

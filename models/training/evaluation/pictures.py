@@ -1,0 +1,118 @@
+"""The fixed test pictures: the same seeds give the same degradations of any folder's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.training.datasets import PicturePool, as_tensor, from_bgr
+from models.training.degradations import recipe
+from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
+from models.training.degradations.lookalikes import draw_lookalikes
+from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
+from models.training.degradations.painting import add_marks, lay_over
+
+Preset = Literal["original", "photo", "paper", "shading", "scratches"]
+PRESETS: tuple[Preset, ...] = ("original", "photo", "paper", "shading", "scratches")
+
+# Different from every seed of training, whose seeds begin with the run's own small number.
+_SEED = 7700
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A test picture: what is right, what is given, and which pixels are damaged.
+
+    Attributes:
+        clean, degraded: (H, W, 3) in [0, 1].
+        damage: (H, W), 1 where damage can be seen.
+        unsure: (H, W), 1 where it lies but nobody could tell.
+    """
+
+    clean: FloatArray
+    degraded: FloatArray
+    damage: ByteArray
+    unsure: ByteArray
+
+
+def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> Iterator[Degraded]:
+    """Each picture of the pool, degraded by a recipe; "scratches" are marks alone."""
+    for number, levels in enumerate(pool.pictures):
+        seed = [_SEED, PRESETS.index(preset), number]
+        dice = Dice(seed)
+        clean = _batch(from_bgr(levels))
+        if preset in ("photo", "shading", "scratches"):
+            clean = recipe.developed(clean, dice)
+        paint = torch.from_numpy(
+            draw_marks(levels.shape[:2], np.random.default_rng(seed), sprites).as_array()
+        )[None]
+        if preset == "original":
+            aging = recipe.original(clean, dice)
+        elif preset == "shading":
+            aging = recipe.shading(clean, dice)
+        elif preset == "paper":
+            aging = recipe.paper(clean, dice, paint)
+        elif preset == "photo":
+            aging = recipe.photo(clean, dice, paint)
+        else:
+            aging = Aging.of(clean)
+            add_marks(aging, paint)
+        yield _finished(clean, aging)
+
+
+def marked_pictures(
+    pool: PicturePool, sprites: Sprites, tone: Tone, *, is_old: bool
+) -> Iterator[Degraded]:
+    """For the detector: marks over printed, aged and scanned pictures.
+
+    Args:
+        tone: of the marks.
+        is_old: the pictures are old photos, which have been printed and aged already.
+    """
+    for number, levels in enumerate(pool.pictures):
+        seed = [_SEED + 1, number]
+        rng, dice = np.random.default_rng(seed), Dice(seed)
+        clean = _batch(from_bgr(levels))
+        aging = Aging.of(clean)
+        if not is_old:
+            clean = recipe.developed(clean, dice)
+            aging = Aging.of(clean)
+            recipe.expose(aging, dice, 0.8)
+            recipe.age(aging, dice, 0.5)
+        paint = draw_marks(levels.shape[:2], rng, sprites, 1.0, tone)
+        add_marks(aging, torch.from_numpy(paint.as_array())[None])
+        recipe.scan(aging, dice)
+        yield _finished(clean, aging)
+
+
+def lookalike_pictures(pool: PicturePool) -> Iterator[FloatArray]:
+    """Undamaged pictures full of writing, wires, hair, grass, fences and lace."""
+    for number, levels in enumerate(pool.pictures):
+        seed = [_SEED + 2, number]
+        rng, dice = np.random.default_rng(seed), Dice(seed)
+        image = recipe.developed(_batch(from_bgr(levels)), dice)
+        for _ in range(4):
+            paint = draw_lookalikes(levels.shape[:2], rng)
+            image = lay_over(image, torch.from_numpy(paint.as_array())[None])
+        aging = Aging.of(image)
+        recipe.scan(aging, dice)
+        yield _array(aging.image)
+
+
+def _batch(image: FloatArray) -> Tensor:
+    return as_tensor(image)[None]
+
+
+def _array(image: Tensor) -> FloatArray:
+    return np.ascontiguousarray(image[0].permute(1, 2, 0).numpy(), dtype=np.float32)
+
+
+def _finished(clean: Tensor, aging: Aging) -> Degraded:
+    damage, unsure = (m[0, 0].numpy().astype(np.uint8) for m in (aging.mask, aging.unsure))
+    return Degraded(_array(clean), _array(aging.image), damage, unsure)

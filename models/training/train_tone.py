@@ -1,0 +1,126 @@
+"""Train the network that gives pictures their tone back: `python -m models.training.train_tone`.
+
+It sees small copies of whole pictures and undoes complex shading: fading, clouds, vignettes, casts,
+yellowing, stains. Noise and blur are not its business and hardly there at that size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.loading import save_bundled
+from models.registry import ModelSpec
+from models.tone_grid import ToneGrid, apply_grid
+from models.training import losses
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
+from models.training.degradations import noise, recipe
+from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
+from models.training.loop import LoopConfig, Player, Progress, Training
+from models.training.settings import Settings, parse_settings
+
+# Of the pictures: shading for sure, whatever the years bring, nothing at all.
+SHARES = (0.4, 0.4, 0.2)
+
+
+@dataclass(frozen=True)
+class ToneConfig(LoopConfig):
+    """How the tone network is trained.
+
+    Attributes:
+        width, bins, blocks: of the network.
+        local_contrast: weight of the differences between neighbouring pixels, which say more of
+            contrast than of brightness.
+    """
+
+    steps: int = 4000
+    batch_size: int = 8
+    crop: int = 256
+    learning_rate: float = 8e-4
+    width: int = 32
+    bins: int = 6
+    blocks: int = 3
+    local_contrast: float = 1.0
+
+    @property
+    def hyper_parameters(self) -> dict[str, int]:
+        return {"width": self.width, "bins": self.bins, "blocks": self.blocks}
+
+
+def draw_sample(rng: np.random.Generator, photos: PicturePool, crop: int) -> Sample:
+    """Half of a picture to all of it."""
+    return {"image": as_tensor(photos.crop(rng, crop, (0.25, 0.6)))}
+
+
+def finish_batch(batch: Batch, dice: Dice) -> Batch:
+    """Small copies in [-1, 1] as given and as wanted."""
+    clean = recipe.developed(batch["image"], dice)
+    kind = torch.from_numpy(dice.choices.choice(3, len(clean), p=SHARES)).to(clean.device)
+    shaded = clean.clone()
+    if bool((kind == 0).any()):
+        shaded[kind == 0] = recipe.shading(clean[kind == 0], dice).image
+    if bool((kind == 1).any()):
+        aging = Aging.of(clean[kind == 1])
+        recipe.age(aging, dice)
+        shaded[kind == 1] = aging.image
+    aging = Aging.of(shaded)
+    aging.apply(noise.film_grain(0.04), dice, 0.3)
+    return {"image": aging.image * 2 - 1, "target": clean * 2 - 1}
+
+
+def compute_loss(module: nn.Module, batch: Batch, config: ToneConfig) -> dict[str, Tensor]:
+    image, target = batch["image"], batch["target"]
+    output = apply_grid(image, module(image).float())
+    return {
+        "pixels": losses.charbonnier(output, target),
+        "contrast": config.local_contrast
+        * (
+            losses.charbonnier(output.diff(dim=2), target.diff(dim=2))
+            + losses.charbonnier(output.diff(dim=3), target.diff(dim=3))
+        ),
+    }
+
+
+def export(module: nn.Module, progress: Progress, settings: Settings[ToneConfig]) -> None:
+    training = progress.summary(settings.config, ["photos", "faces"])
+    inference = {"longest_side": settings.config.crop}
+    spec = ModelSpec("tone", "tone_grid", settings.config.hyper_parameters, inference, training)
+    save_bundled(module, spec, settings.output)
+
+
+def open_data(data: Path, crop: int) -> partial[Sample]:
+    """The function that draws samples from the training folders."""
+    folder = data / "train"
+    photos = PicturePool([folder / "photos", folder / "faces"], 768)
+    return partial(draw_sample, photos=photos, crop=crop)
+
+
+def main() -> None:
+    settings = parse_settings(__doc__, "tone", ToneConfig())
+    config = settings.config
+    torch.manual_seed(config.seed)
+    players = [Player(partial(compute_loss, config=config))]
+    training = Training(ToneGrid(**config.hyper_parameters), config, players, settings.checkpoint)
+    draw = open_data(settings.data, config.crop)
+    training.run(
+        lambda start: batches(
+            draw,
+            finish_batch,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            start=start,
+            workers=config.workers,
+            device=training.device,
+        ),
+        lambda module, progress: export(module, progress, settings),
+    )
+
+
+if __name__ == "__main__":
+    main()

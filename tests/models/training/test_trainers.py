@@ -1,0 +1,91 @@
+"""Each training script's own parts: samples, and a few steps that measurably learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from models.training import train_detection, train_face, train_restoration
+from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
+from models.training.loop import Player, Training
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> PicturePool:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        smooth = cv2.resize(rng.random((6, 8, 3)), (160, 120), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{number}.png"), np.clip(smooth * 255, 0, 255))
+    return PicturePool([folder])
+
+
+def stream(draw: DrawSample, finish: FinishBatch, start: int = 0) -> Iterator[Batch]:
+    return batches(draw, finish, batch_size=4, seed=1, start=start, workers=0)
+
+
+def test_the_detector_learns_to_see_drawn_marks(photos: PicturePool, tmp_path: Path) -> None:
+    config = train_detection.DetectionConfig(
+        steps=250, width=8, deepest_width=8, blocks=1, warm_up_steps=5, learning_rate=3e-3
+    )
+    draw = partial(
+        train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+    )
+    loss = partial(train_detection.compute_loss, config=config)
+    torch.manual_seed(1)
+    network = train_detection.make_network(config)
+    test = [next(stream(draw, train_detection.finish_batch, 500 + n)) for n in range(4)]
+
+    def judge(module: torch.nn.Module) -> float:
+        with torch.inference_mode():
+            return float(np.mean([float(sum(loss(module, batch).values())) for batch in test]))
+
+    before = judge(network)
+    training = Training(network, config, [Player(loss)], tmp_path / "detection.checkpoint")
+    trained = training.run(
+        lambda start: stream(draw, train_detection.finish_batch, start), lambda *_: None
+    )
+    assert judge(trained) < 0.85 * before
+
+
+def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: PicturePool) -> None:
+    draw = partial(
+        train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+    )
+    batch = next(stream(draw, train_detection.finish_batch))
+    assert batch["gray"].shape == batch["mask"].shape == batch["weight"].shape == (4, 1, 64, 64)
+    assert float(batch["gray"].min()) >= -1
+    assert bool((batch["weight"][batch["mask"] > 0] == 1).all())
+
+
+def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
+    photos: PicturePool,
+) -> None:
+    draw = partial(
+        train_restoration.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+    )
+    batch = next(stream(draw, train_restoration.finish_batch))
+    assert batch["image"].shape == batch["target"].shape == (4, 3, 64, 64)
+    assert set(batch["mask"].unique().tolist()) <= {0.0, 1.0}
+    # Fading and shading are in both, so the means agree though the pixels do not.
+    means = batch["image"].mean((2, 3)) - batch["target"].mean((2, 3))
+    assert float(means.abs().max()) < 0.1
+    assert not torch.equal(batch["image"], batch["target"])
+
+
+def test_some_faces_are_given_clean(photos: PicturePool) -> None:
+    faces = PicturePool.__new__(PicturePool)
+    faces.pictures = [np.ascontiguousarray(p[:96, :96]) for p in photos.pictures]
+    draw = partial(train_face.draw_sample, faces=faces)
+    same = total = 0
+    for number in range(12):
+        batch = next(stream(draw, train_face.finish_batch, number))
+        for clean, degraded in zip(batch["clean"], batch["degraded"], strict=True):
+            same, total = same + int(torch.equal(clean, degraded)), total + 1
+    assert 0 < same < total / 2
