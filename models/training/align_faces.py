@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
@@ -22,16 +23,21 @@ from backend.stages.faces import find_faces
 CROP_SIZE = 256
 
 
-def align_portrait(portrait: Path, faces: Path, finder: FaceFinder) -> int:
-    """Write the faces of one portrait as `<name>-<number>.png`; return how many there are."""
+def aligned_faces(portrait: Path, finder: FaceFinder) -> list[npt.NDArray[np.float32]]:
+    """The faces of one portrait, each (256, 256, 3) in [0, 1]."""
     monitor = Monitor("faces", lambda _: None, lambda: False)
     color = load_picture(portrait).pixels[..., :3]
     found = find_faces(color, finder, monitor)
-    for number, face in enumerate(found, start=1):
-        crop = cut_crop(color, align(face, CROP_SIZE), CROP_SIZE)
+    return [cut_crop(color, align(face, CROP_SIZE), CROP_SIZE) for face in found]
+
+
+def align_portrait(portrait: Path, faces: Path, finder: FaceFinder) -> int:
+    """Write the faces of one portrait as `<name>-<number>.png`; return how many there are."""
+    crops = aligned_faces(portrait, finder)
+    for number, crop in enumerate(crops, start=1):
         levels = np.round(crop * 255).astype(np.uint8)
         Image.fromarray(levels).save(faces / f"{portrait.stem}-{number}.png")
-    return len(found)
+    return len(crops)
 
 
 def main() -> None:

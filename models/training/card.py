@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import safetensors
+from torch import nn
 
-from models.registry import WeightFileError, bundled_folder, read_spec
+from models.loading import save_bundled
+from models.registry import ModelSpec, WeightFileError, bundled_folder, read_spec
 
 BEGIN, END = "<!-- table of weights: begin -->", "<!-- table of weights: end -->"
 
@@ -23,6 +25,12 @@ _COLUMNS = (
     "trained on",
     "last loss",
 )
+
+
+def export_weights(module: nn.Module, spec: ModelSpec, path: Path) -> None:
+    """Write a weight file, and its line in the card beside it."""
+    save_bundled(module, spec, path)
+    update_card(path.parent)
 
 
 def update_card(folder: Path) -> None:

@@ -18,7 +18,7 @@ from models.registry import resolve_weights
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import load_sprites
 from models.training.evaluation import detection, faces, restoration
-from models.training.evaluation.methods import classical, damage_map, ours, unchanged
+from models.training.evaluation.methods import Repair, classical, damage_map, ours, unchanged
 from models.training.evaluation.metrics import PerceptualDistance
 from models.training.evaluation.report import Report
 from models.training.settings import DATA
@@ -32,25 +32,33 @@ LONGEST_SIDE_OF_SHEETS = 1024
 
 def main() -> None:
     chosen = _parse()
-    networks = Networks(resolve_weights(chosen.weights), choose_device("auto"))
+    device = choose_device("auto")
+    sets = {name: Networks(resolve_weights(name), device) for name in chosen.weights}
     photos = PicturePool([chosen.photos or chosen.data / "val" / "photos"], LONGEST_SIDE)
     old_folder = chosen.old or chosen.data / "val" / "old"
     sprites = load_sprites(chosen.data / "train" / "damage", "test")
     distance = PerceptualDistance(chosen.data / "perceptual")
-    methods = {"input": unchanged, "classical": classical, "ours": ours(networks)}
-    report = Report(chosen.output, f"Evaluation of the weights {chosen.weights!r}")
+    methods: dict[str, Repair] = {"input": unchanged, "classical": classical}
+    methods |= {name: ours(networks) for name, networks in sets.items()}
+    report = Report(chosen.output, "Evaluation of the weights " + ", ".join(sets))
     if "detection" in chosen.only:
         old = PicturePool([old_folder], LONGEST_SIDE)
-        detection.report_detection(report, networks, photos, old, sprites)
+        for name, networks in sets.items():
+            detection.report_detection(report, name, networks, photos, old, sprites)
     if "restoration" in chosen.only:
         restoration.report_restoration(report, methods, photos, sprites, distance)
-    if "faces" in chosen.only and chosen.faces:
-        faces.report_faces(report, networks, PicturePool([chosen.faces], 256), distance)
+    if "faces" in chosen.only:
+        crops = faces.open_faces(chosen.faces or chosen.data / "val" / "faces")
+        for name, networks in sets.items():
+            faces.report_faces(report, name, networks, crops, distance)
     if "sheets" in chosen.only:
         old = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
-        detection.sheet_of_old_photos(report, networks, old, "Found on old photos")
-        found = [detection.claim(damage_map(from_bgr(p), networks), networks) for p in old.pictures]
-        restoration.sheet_of_restored(report, ours(networks), old, found, "Restored old photos")
+        for name, networks in sets.items():
+            detection.sheet_of_old_photos(report, networks, old, f"Found on old photos, {name}")
+            maps = [damage_map(from_bgr(levels), networks) for levels in old.pictures]
+            found = [detection.claim(probability, networks) for probability in maps]
+            title = f"Restored old photos, {name}"
+            restoration.sheet_of_restored(report, ours(networks), old, found, title)
         restoration.sheet_of_degraded(report, methods, photos, sprites, 10)
     print(f"\nThe report is {chosen.output / 'report.md'}")
 
@@ -59,14 +67,20 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of all that follows")
     parser.add_argument("--photos", type=Path, help="clean photos; default: DATA/val/photos")
-    parser.add_argument("--faces", type=Path, help="aligned faces of 256 x 256 pixels")
+    parser.add_argument("--faces", type=Path, help="portraits; default: DATA/val/faces")
     parser.add_argument("--old", type=Path, help="real old photos; default: DATA/val/old")
-    parser.add_argument("--weights", default="bundled", help="bundled, official or a folder")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=["bundled"],
+        help="sets to compare: bundled, official or a folder",
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="REPORT")
     chosen = parser.parse_args()
     try:
-        resolve_weights(chosen.weights)
+        for name in chosen.weights:
+            resolve_weights(name)
     except WeightFileError as error:
         parser.error(str(error))
     torch.manual_seed(0)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from models.compact_unet import CompactScratchUNet
-from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.training import losses
+from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
@@ -130,7 +130,7 @@ def export(module: nn.Module, progress: Progress, settings: Settings[DetectionCo
         INFERENCE,
         training,
     )
-    save_bundled(module, spec, settings.output)
+    export_weights(module, spec, settings.output)
 
 
 def open_data(data: Path, crop: int) -> partial[Sample]:

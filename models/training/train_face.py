@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from models.face_generator import FaceGenerator
-from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.training import losses
+from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches, from_bgr
 from models.training.degradations import noise, optics, recipe
 from models.training.degradations.aging import Aging
@@ -128,7 +128,7 @@ def export(module: nn.Module, progress: Progress, settings: Settings[FaceConfig]
     spec = ModelSpec(
         "face_256", "face_generator", settings.config.hyper_parameters, INFERENCE, training
     )
-    save_bundled(module.get_submodule("generator"), spec, settings.output)
+    export_weights(module.get_submodule("generator"), spec, settings.output)
 
 
 def main() -> None:

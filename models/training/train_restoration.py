@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from models.compact_unet import RestorationUNet
 from models.filling import fill_smoothly
-from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.training import losses
+from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
@@ -127,7 +127,7 @@ def export(module: nn.Module, progress: Progress, settings: Settings[Restoration
     spec = ModelSpec(
         "restoration", "restoration_unet", settings.config.hyper_parameters, INFERENCE, training
     )
-    save_bundled(module, spec, settings.output)
+    export_weights(module, spec, settings.output)
 
 
 def open_data(data: Path, crop: int) -> partial[Sample]:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.tone_grid import ToneGrid, apply_grid
 from models.training import losses
+from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
 from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
@@ -91,7 +91,7 @@ def export(module: nn.Module, progress: Progress, settings: Settings[ToneConfig]
     training = progress.summary(settings.config, ["photos", "faces"])
     inference = {"longest_side": settings.config.crop}
     spec = ModelSpec("tone", "tone_grid", settings.config.hyper_parameters, inference, training)
-    save_bundled(module, spec, settings.output)
+    export_weights(module, spec, settings.output)
 
 
 def open_data(data: Path, crop: int) -> partial[Sample]:

@@ -131,8 +131,8 @@ def paper(clean: Tensor, dice: Dice, paint: Tensor) -> Aging:
         paint: (B, 4, H, W) structured damage.
     """
     aging = original(clean, dice)
-    aging.apply(tone.fading(0.75), dice, 0.8)
-    aging.apply(tone.yellowing, dice, 0.6)
-    aging.apply(tone.exposure, dice, 0.5)
+    aging.apply(tone.fading(0.8), dice, 0.9)
+    aging.apply(tone.yellowing, dice, 0.7)
+    aging.apply(tone.exposure, dice, 0.6)
     add_marks(aging, paint)
     return aging

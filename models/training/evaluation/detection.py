@@ -31,18 +31,23 @@ _CASES: tuple[tuple[str, Tone], ...] = (
 
 
 def report_detection(
-    report: Report, networks: Networks, photos: PicturePool, old: PicturePool, sprites: Sprites
+    report: Report,
+    name: str,
+    networks: Networks,
+    photos: PicturePool,
+    old: PicturePool,
+    sprites: Sprites,
 ) -> None:
     """Area under the curve, F1 by kind of damage and threshold, false area, working size."""
     cases = {
-        name: _maps(marked_pictures(photos, sprites, tone, is_old=False), networks)
-        for name, tone in _CASES
+        case: _maps(marked_pictures(photos, sprites, tone, is_old=False), networks)
+        for case, tone in _CASES
     }
     cases["light and dark, old photos"] = _maps(
         marked_pictures(old, sprites, "any", is_old=True), networks
     )
     report.section(
-        "Scratch detection",
+        f"Scratch detection, {name}",
         "Marks drawn over printed, aged and scanned pictures; sprites and seeds that were not "
         "trained on; edges two pixels tolerant. The threshold is the weights' own, followed along "
         "connected likely pixels as in the pipeline. Old photos have damage of their own, which "

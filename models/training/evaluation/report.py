@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ class Report:
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[FloatArray]]
     ) -> None:
         """Add a picture of labelled rows; all cells are (h, w, 3) of one size in [0, 1]."""
-        name = title.lower().replace(" ", "-") + ".png"
+        name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") + ".png"
         levels = np.round(_joined(columns, rows) * 255).astype(np.uint8)
         cv2.imwrite(str(self.folder / name), levels[..., ::-1])
         self._text += f"\n![{title}]({name})\n"

@@ -1,0 +1,62 @@
+"""Part of stage 2: give a faded or shaded picture its tone back."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
+from torch import Tensor
+
+from backend.monitor import Monitor
+from backend.networks import Networks
+from models.tone_grid import apply_grid
+
+MULTIPLE = 32
+"""Width and height of the small copy are multiples of this, as the network needs."""
+
+STRIP_ROWS = 256
+"""Rows that are changed at a time; the places of all pixels at once would fill the memory."""
+
+
+def restore_tone(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
+    """Undo fading, shading, casts and stains; detail stays as it is.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches.
+        networks: with "tone".
+        monitor: of this part of the stage.
+
+    Returns:
+        (1, 3, H, W), not clipped.
+    """
+    longest = int(networks.spec("tone").inference["longest_side"])
+    network = networks.tone()
+    x = small_copy(image.clamp(0, 1), longest).to(networks.device) * 2 - 1
+    with monitor.watching(network):
+        grid = network(x).float().cpu()
+    height = image.shape[2]
+    result = torch.empty_like(image)
+    for top in range(0, height, STRIP_ROWS):
+        monitor.advance(top / height)
+        bottom = min(height, top + STRIP_ROWS)
+        strip = image[:, :, top:bottom] * 2 - 1
+        changed = apply_grid(strip, grid, (top / height, bottom / height))
+        result[:, :, top:bottom] = (changed + 1) / 2
+    return result
+
+
+def small_copy(image: Tensor, longest: int) -> Tensor:
+    """Reduce or enlarge to about `longest` pixels, both sides multiples of 32.
+
+    Args:
+        image: (1, 3, H, W).
+        longest: a multiple of 32.
+    """
+    height, width = image.shape[2:]
+    scale = longest / max(height, width)
+    rows, columns = (
+        min(longest, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE))
+        for side in (height, width)
+    )
+    if scale >= 1:
+        return F.interpolate(image, (rows, columns), mode="bilinear", align_corners=False)
+    return F.interpolate(image, (rows, columns), mode="area")

@@ -1,0 +1,116 @@
+"""The networks of the bundled weights: U-Nets over pixels, the tone grid, the filling."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.compact_unet import CompactScratchUNet, RestorationUNet
+from models.filling import fill_smoothly
+from models.tone_grid import ToneGrid, apply_grid
+
+
+def small_restoration() -> RestorationUNet:
+    torch.manual_seed(0)
+    network = RestorationUNet(width=8, deepest_width=16, blocks=1)
+    for name, parameter in network.named_parameters():
+        if name.startswith("last") or name.endswith("second.weight"):
+            torch.nn.init.normal_(parameter, std=0.05)
+    return network.eval().requires_grad_(False)
+
+
+def test_a_fresh_network_changes_nothing() -> None:
+    network = RestorationUNet(width=8, deepest_width=16, blocks=1).eval()
+    mask = torch.zeros(1, 1, 32, 48)
+    mask[..., 8:20, 8:20] = 1
+    with torch.inference_mode():
+        assert not network(torch.rand(1, 3, 32, 48), mask).any()
+
+
+def test_the_change_has_the_pictures_shape() -> None:
+    change = small_restoration()(torch.rand(2, 3, 32, 48), torch.zeros(2, 1, 32, 48))
+    assert change.shape == (2, 3, 32, 48)
+    assert change.any()
+
+
+@pytest.mark.parametrize("network", [small_restoration(), CompactScratchUNet(width=8)])
+def test_a_size_that_does_not_fit_is_named(network: torch.nn.Module) -> None:
+    inputs = [torch.zeros(1, 3, 30, 48), torch.zeros(1, 1, 30, 48)]
+    expected = inputs if isinstance(network, RestorationUNet) else inputs[1:]
+    with pytest.raises(ValueError, match="multiples of 16, but got 30x48"):
+        network(*expected)
+
+
+def test_a_mostly_damaged_cell_says_nothing_of_itself() -> None:
+    """Its features come from other cells, so what lies there can change only its own pixels."""
+    network = small_restoration()
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 16:48, 16:48] = 1
+    with torch.inference_mode():
+        x = torch.rand(1, 3, 64, 64)
+        assert not torch.allclose(network(x, mask), network(x, torch.zeros_like(mask)))
+
+
+def test_a_hole_in_a_plain_area_is_filled_with_it() -> None:
+    image = torch.full((1, 3, 37, 53), 0.4)
+    mask = torch.zeros(1, 1, 37, 53)
+    mask[..., 10:30, 20:45] = 1
+    broken = image * (1 - mask) + mask
+    torch.testing.assert_close(fill_smoothly(broken, mask), image)
+
+
+def test_unmasked_pixels_keep_their_values() -> None:
+    image = torch.rand(2, 3, 33, 20, generator=torch.Generator().manual_seed(1))
+    mask = (torch.rand(2, 1, 33, 20, generator=torch.Generator().manual_seed(2)) > 0.6).float()
+    filled = fill_smoothly(image, mask)
+    keep = (mask == 0).expand_as(image)
+    assert torch.equal(filled[keep], image[keep])
+    assert float(filled.min()) >= 0
+    assert float(filled.max()) <= 1
+
+
+def test_a_ramp_is_continued_through_a_scratch() -> None:
+    ramp = torch.linspace(0, 1, 64).view(1, 1, 1, 64).expand(1, 3, 64, 64)
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :, 30:34] = 1
+    assert float((fill_smoothly(ramp * (1 - mask), mask) - ramp).abs().max()) < 0.05
+
+
+def test_nothing_known_gives_black() -> None:
+    assert not fill_smoothly(torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)).any()
+
+
+def test_a_fresh_grid_is_the_identity() -> None:
+    grid = ToneGrid(width=8, blocks=1)(torch.rand(1, 3, 64, 96))
+    assert grid.shape == (1, 12, 6, 8, 12)
+    image = torch.rand(1, 3, 70, 100) * 2 - 1
+    torch.testing.assert_close(apply_grid(image, grid), image)
+
+
+def test_a_grid_applies_its_matrix_and_constant() -> None:
+    grid = torch.zeros(1, 12, 2, 3, 3)
+    grid[:, 0] = 0.5  # red from red
+    grid[:, 7] = -0.25  # green constant
+    image = torch.rand(1, 3, 8, 8)
+    after = apply_grid(image, grid)
+    torch.testing.assert_close(after[:, 0], image[:, 0] * 1.5)
+    torch.testing.assert_close(after[:, 1], image[:, 1] - 0.25)
+    torch.testing.assert_close(after[:, 2], image[:, 2])
+
+
+def test_a_grid_acts_by_brightness() -> None:
+    grid = torch.zeros(1, 12, 2, 1, 1)
+    grid[:, 3::4, 1] = 0.5  # bright places only
+    dark, bright = torch.full((1, 3, 4, 4), -0.9), torch.full((1, 3, 4, 4), 0.9)
+    assert float((apply_grid(dark, grid) - dark).abs().max()) < 1e-6
+    torch.testing.assert_close(apply_grid(bright, grid), bright + 0.5)
+
+
+def test_strips_of_a_picture_get_what_the_whole_gets() -> None:
+    grid = torch.randn(1, 12, 6, 8, 8, generator=torch.Generator().manual_seed(3)) * 0.1
+    image = torch.rand(1, 3, 64, 40) * 2 - 1
+    whole = apply_grid(image, grid)
+    strips = [
+        apply_grid(image[:, :, t : t + 16], grid, (t / 64, (t + 16) / 64)) for t in range(0, 64, 16)
+    ]
+    torch.testing.assert_close(torch.cat(strips, 2), whole, atol=1e-5, rtol=0)
