@@ -60,7 +60,7 @@ def draw_sample(rng: np.random.Generator, photos: PicturePool, crop: int) -> Sam
 
 def finish_batch(batch: Batch, dice: Dice) -> Batch:
     """Small copies in [-1, 1] as given and as wanted."""
-    clean = recipe.developed(batch["image"], dice)
+    clean = recipe.developed(batch["image"], dice, own_contrast=False)
     kind = torch.from_numpy(dice.choices.choice(3, len(clean), p=SHARES)).to(clean.device)
     shaded = clean.clone()
     if bool((kind == 0).any()):

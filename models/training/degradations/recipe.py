@@ -40,16 +40,20 @@ def original(clean: Tensor, dice: Dice) -> Aging:
     return aging
 
 
-def developed(clean: Tensor, dice: Dice) -> Tensor:
+def developed(clean: Tensor, dice: Dice, *, own_contrast: bool = True) -> Tensor:
     """Give modern photos the look of old prints in good state: gray or toned, own contrast.
 
     This is the clean side of `photo`: a toned print is not damaged, and keeps its tone.
+
+    Args:
+        own_contrast: vary the contrast. Where contrast itself is to be restored, that of the
+            photo is the only one that can be known.
     """
     aging = Aging.of(clean)
     aging.apply(tone.without_color, dice, 0.55)
     gray = torch.tensor([bool(steps) for steps in aging.applied])
     aging.apply_to(gray & dice.happens(len(clean), 0.15), tone.toning, dice)
-    aging.apply(tone.development, dice, 0.6)
+    aging.apply(tone.development, dice, 0.6 if own_contrast else 0.0)
     return aging.image
 
 

@@ -48,7 +48,7 @@ def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> It
         dice = Dice(seed)
         clean = _batch(from_bgr(levels))
         if preset in ("photo", "shading", "scratches"):
-            clean = recipe.developed(clean, dice)
+            clean = recipe.developed(clean, dice, own_contrast=preset == "scratches")
         paint = torch.from_numpy(
             draw_marks(levels.shape[:2], np.random.default_rng(seed), sprites).as_array()
         )[None]
