@@ -123,11 +123,11 @@ def insert_layer(job, group, result):
     pdb.gimp_image_insert_layer(image, layer, parent, 0)
     x, y = job.source.offsets
     layer.set_offsets(x + described.x, y + described.y)
+    if described.kind == "mask":
+        show_mask(job, layer)
     blend_encoded_values(layer)
     if result.mask is not None:
         add_mask(job, layer, result.mask)
-    if described.kind == "mask":
-        show_mask(job, layer)
     describe(job, layer, described.kind)
 
 
@@ -184,7 +184,8 @@ def add_mask(job, layer, values):
 
 def blend_encoded_values(layer):
     # type: (gimp.Layer) -> None
-    # For NORMAL the composite space decides; both are set so that other modes behave alike.
+    # For NORMAL the composite space decides, and GIMP ignores the blend space. A new mode takes both
+    # back, so this comes after it.
     space = gimpenums.LAYER_COLOR_SPACE_RGB_PERCEPTUAL
     pdb.gimp_layer_set_blend_space(layer, space)
     pdb.gimp_layer_set_composite_space(layer, space)
