@@ -11,6 +11,7 @@ plain Python objects. Runs in Python 2.7, which GIMP 2.10 has, and in Python 3.
 from __future__ import absolute_import, division, print_function, unicode_literals
 
 import argparse
+import importlib
 import os
 import runpy
 import sys
@@ -82,7 +83,7 @@ def run_script(entry):
     if not os.path.isdir(os.path.join(here, SHARED_NAME)):
         # An installed plug-in has it beside its script; the checkout has it elsewhere.
         shared = types.ModuleType(str(SHARED_NAME))
-        shared.__path__ = [native(os.path.join(PLUGIN, "shared"))]  # type: ignore[attr-defined]
+        shared.__path__ = [native(os.path.join(PLUGIN, "shared"))]
         sys.modules[str(SHARED_NAME)] = shared
     runpy.run_path(native(entry), run_name=str("__main__"))
 
@@ -98,8 +99,7 @@ def call(image, action, mode, answers):
     if mode != "script":
         PROGRAM.run(name, start)
         return
-    import gimpfu
-
+    gimpfu = importlib.import_module(str("gimpfu"))
     fields = gimpfu._registered[name].params[2:]
     given = PROGRAM.fill_dialog(name, fields, [field[3] for field in fields])
     PROGRAM.run(name, start + tuple(given or ()))
@@ -156,7 +156,7 @@ def _parse(arguments):
         prog="python -m plugin.stubs",
         description="Run the plug-in for GIMP 2.10 on a picture, without GIMP.",
     )
-    parser.add_argument("photo", metavar="PHOTO", help="a PNG file, or a folder OUT of an earlier run")
+    parser.add_argument("photo", metavar="PHOTO", help="a PNG file, or an earlier OUT")
     parser.add_argument("out", metavar="OUT", help="the folder for the layers")
     parser.add_argument(
         "--action", default="restore", choices=["restore", "detect", "repair", "faces"]

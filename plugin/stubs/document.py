@@ -3,7 +3,6 @@
 from __future__ import absolute_import, division, unicode_literals
 
 from .constants import (
-    GRAY,
     INDEXED,
     INDEXEDA_IMAGE,
     PRECISION_U8_GAMMA,
@@ -12,12 +11,14 @@ from .constants import (
     RGB_IMAGE,
     RGBA_IMAGE,
 )
-from .items import CHANNELS, Channel, GroupLayer, Layer
+from .items import CHANNELS, Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
     from typing import Iterator, List, Optional, Text  # noqa: F401
+
+    from .items import GroupLayer, Layer  # noqa: F401
 
 SAMPLE_BYTES = {PRECISION_U8_GAMMA: 1, PRECISION_U16_GAMMA: 2}
 
@@ -160,11 +161,6 @@ class Image(object):
             layer.type = RGBA_IMAGE if has_alpha else RGB_IMAGE
             layer.bpp = CHANNELS[layer.type]
         self.base_type = RGB
-
-    @property
-    def is_gray(self):
-        # type: () -> bool
-        return self.base_type == GRAY
 
 
 def _inside(layer):

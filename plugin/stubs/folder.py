@@ -20,12 +20,14 @@ from .constants import (
     RGB,
 )
 from .document import Image
-from .items import CHANNELS, WITH_ALPHA, Channel, Drawable, GroupLayer, Layer, Parasite
+from .items import CHANNELS, WITH_ALPHA, Channel, GroupLayer, Layer, Parasite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Dict, List, Optional, Text  # noqa: F401
+    from typing import Any, Dict, Optional, Text  # noqa: F401
+
+    from .items import Drawable  # noqa: F401
 
 DOCUMENT = "document.json"
 _PRECISIONS = {8: PRECISION_U8_GAMMA, 16: PRECISION_U16_GAMMA}
@@ -64,9 +66,7 @@ def load(folder):
     try:
         with io.open(os.path.join(folder, DOCUMENT), encoding="utf-8") as file:
             record = json.load(file)
-        image = Image(
-            record["width"], record["height"], record["base_type"], record["precision"]
-        )
+        image = Image(record["width"], record["height"], record["base_type"], record["precision"])
         image.colormap = bytes(bytearray(record.get("colormap", ())))
         for entry in record["layers"]:
             _load_layer(folder, image, None, entry)

@@ -52,13 +52,13 @@ def read(path):
     if content[:8] != SIGNATURE:
         raise PngError("%s is no PNG file: save the picture as PNG first." % path)
     header, packed, palette = b"", b"", b""
-    for name, data in _chunks(content):
+    for name, part in _chunks(content):
         if name == b"IHDR":
-            header = data
+            header = part
         elif name == b"PLTE":
-            palette = data
+            palette = part
         elif name == b"IDAT":
-            packed += data
+            packed += part
     try:
         width, height, depth, kind, _, _, interlacing = struct.unpack(str(">IIBBBBB"), header)
         rows = bytearray(zlib.decompress(packed))

@@ -28,8 +28,8 @@ _CLASSES = {
 _IMAGE, _LAYER, _ITEM = (c.PDB_IMAGE, "image"), (c.PDB_LAYER, "layer"), (c.PDB_ITEM, "item")
 
 
-class error(RuntimeError):  # noqa: N801 - GIMP's own name
-    """What GIMP's module raises where no built-in exception fits."""
+class GimpError(RuntimeError):
+    """``gimp.error``: what GIMP's module raises where no built-in exception fits."""
 
 
 class Procedure(object):
@@ -107,7 +107,7 @@ class Database(object):
         # type: (Text) -> Callable[..., Any]
         procedure = PROCEDURES.get(name.replace("_", "-"))
         if procedure is None:
-            raise error("procedure not found")
+            raise GimpError("procedure not found")
         return procedure.bound(self._program)
 
 

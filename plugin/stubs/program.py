@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, unicode_literals
 import os
 import sys
 
-from .procedures import Database, error
+from .procedures import Database, GimpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
     from .document import Image  # noqa: F401
 
-__all__ = ["PROGRAM", "Program", "Registered", "error"]
-
 
 class Registered(object):
-    """A procedure that a plug-in installed: its texts, and type, name, description of each field."""
+    """A procedure that a plug-in installed; a field is its type, name and description."""
 
     def __init__(self, label, image_types, params, return_vals):
         # type: (Text, Text, List[Tuple[int, Text, Text]], List[Tuple[int, Text, Text]]) -> None
@@ -74,7 +72,8 @@ class Program(object):
         Raises:
             KeyError: the plug-in has not installed it. What the plug-in raises comes out too.
         """
-        assert self.registered[name] and self._run is not None
+        if name not in self.registered or self._run is None:
+            raise KeyError(name)
         return self._run(name, parameters)
 
     def install_procedure(
@@ -147,7 +146,7 @@ class Program(object):
     def get_data(self, name):
         # type: (Text) -> Any
         if name not in self._data:
-            raise error("no data for id")
+            raise GimpError("no data for id")
         return self._data[name]
 
     def set_data(self, name, data):
@@ -164,9 +163,9 @@ def as_text(words):
 def native(words):
     # type: (Any) -> str
     """For the terminal: Python 2 wants bytes."""
-    if sys.version_info >= (3,) or isinstance(words, bytes):
-        return words  # type: ignore[no-any-return]
-    return words.encode("utf-8")  # type: ignore[unreachable]
+    if sys.version_info >= (3,):
+        return as_text(words)
+    return as_text(words).encode("utf-8")
 
 
 PROGRAM = Program()

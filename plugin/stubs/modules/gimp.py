@@ -4,7 +4,8 @@ from __future__ import absolute_import, division, unicode_literals
 
 from plugin.stubs.document import Image
 from plugin.stubs.items import Channel, Drawable, GroupLayer, Item, Layer, Parasite
-from plugin.stubs.program import PROGRAM, error
+from plugin.stubs.procedures import GimpError
+from plugin.stubs.program import PROGRAM
 from plugin.stubs.regions import PixelRgn
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "version",
 ]
 
+error = GimpError
 version = (2, 10, 34)
 pdb = PROGRAM.database
 main = PROGRAM.main

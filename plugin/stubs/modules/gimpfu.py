@@ -5,7 +5,6 @@ from __future__ import absolute_import, division, unicode_literals
 import json
 import string
 
-import gimp
 from plugin.stubs.constants import *  # noqa: F403
 from plugin.stubs.constants import (
     PDB_CHANNEL,
@@ -19,6 +18,7 @@ from plugin.stubs.constants import (
     RUN_INTERACTIVE,
     RUN_NONINTERACTIVE,
 )
+from plugin.stubs.procedures import GimpError
 from plugin.stubs.program import PROGRAM
 
 TYPE_CHECKING = False
@@ -39,15 +39,22 @@ PF_TOGGLE = PF_BOOL = 1000
 PF_SLIDER = 1001
 PF_OPTION = 1013
 
-pdb = gimp.pdb
+pdb = PROGRAM.database
 
 _ALLOWED = string.ascii_letters + string.digits + "_-"
-_TYPES = {PF_TOGGLE: PDB_INT32, PF_SLIDER: PDB_FLOAT, PF_OPTION: PDB_INT32}
+_TYPES = {
+    PF_TOGGLE: PDB_INT32,
+    PF_SLIDER: PDB_FLOAT,
+    PF_OPTION: PDB_INT32,
+}  # type: Dict[int, int]
 _registered = {}  # type: Dict[Text, _Plugin]
 
 
-class error(RuntimeError):  # noqa: N801 - gimpfu's own name
-    """What gimpfu raises."""
+class GimpfuError(RuntimeError):
+    """``gimpfu.error``: register() was called with something wrong."""
+
+
+error = GimpfuError
 
 
 class CancelError(RuntimeError):
@@ -85,11 +92,11 @@ def register(
     _check_letters(proc_name, "procedure name")
     for field in params:
         if len(field) < 4:
-            raise error("parameter definition must contain at least 4 elements")
+            raise GimpfuError("parameter definition must contain at least 4 elements")
         _check_field(field, "parameter")
     for field in results:
         if len(field) < 3:
-            raise error("result definition must contain at least 3 elements")
+            raise GimpfuError("result definition must contain at least 3 elements")
         _check_field(field, "result")
     texts = (blurb, help, author, copyright, date, label, imagetypes)
     _registered[proc_name] = _Plugin(texts, params, results, function, menu)
@@ -98,14 +105,14 @@ def register(
 def _check_field(field, word):
     # type: (Field, Text) -> None
     if type(field[0]) is not int:
-        raise error("%s types must be integers" % word)
+        raise GimpfuError("%s types must be integers" % word)
     _check_letters(field[1], "%s name" % word)
 
 
 def _check_letters(name, word):
     # type: (Text, Text) -> None
     if any(letter not in _ALLOWED for letter in name):
-        raise error("%s contains illegal characters" % word)
+        raise GimpfuError("%s contains illegal characters" % word)
 
 
 def _query():
@@ -113,10 +120,11 @@ def _query():
     for name, plugin in _registered.items():
         mode = [(PDB_INT32, "run-mode", "The run mode")]
         params = mode + _described(plugin.params)
-        texts = plugin.texts + (PLUGIN,)
-        gimp.install_procedure(name, *(texts + (params, _described(plugin.results))))
+        results = _described(plugin.results)
+        arguments = plugin.texts + (PLUGIN, params, results)  # type: Tuple[Any, ...]
+        PROGRAM.install_procedure(name, *arguments)
         if plugin.menu:
-            gimp.menu_register(name, plugin.menu)
+            PROGRAM.menu_register(name, plugin.menu)
 
 
 def _described(fields):
@@ -128,8 +136,8 @@ def _get_defaults(proc_name):
     # type: (Text) -> Sequence[Any]
     """The last values, the image and the drawable among them; at first the registered ones."""
     try:
-        kept = gimp.get_data("python-fu-save--" + proc_name)
-    except gimp.error:
+        kept = PROGRAM.get_data("python-fu-save--" + proc_name)
+    except GimpError:
         return [field[3] for field in _registered[proc_name].params]
     return tuple(json.loads(kept))
 
@@ -149,7 +157,7 @@ def _interact(proc_name, start_params):
         raise CancelError
     # GIMP keeps images and drawables by their ids; a number stands for them as well.
     kept = [0] * skipped + list(entered)
-    gimp.set_data("python-fu-save--" + proc_name, json.dumps(kept))
+    PROGRAM.set_data("python-fu-save--" + proc_name, json.dumps(kept))
     return plugin.function(*(tuple(start_params) + tuple(entered)))
 
 
@@ -165,10 +173,10 @@ def _run(proc_name, params):
             result = function(*(tuple(given) + tuple(_get_defaults(proc_name)[len(given) :])))
     except CancelError:
         return None
-    gimp.displays_flush()
+    PROGRAM.displays_flush()
     return result
 
 
 def main():
     # type: () -> None
-    gimp.main(None, None, _query, _run)
+    PROGRAM.main(None, None, _query, _run)

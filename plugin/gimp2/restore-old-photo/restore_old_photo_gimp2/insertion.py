@@ -184,8 +184,8 @@ def add_mask(job, layer, values):
 
 def blend_encoded_values(layer):
     # type: (gimp.Layer) -> None
-    # For NORMAL the composite space decides, and GIMP ignores the blend space. A new mode takes both
-    # back, so this comes after it.
+    # For NORMAL the composite space decides, and GIMP ignores the blend space. Setting a mode takes
+    # both back, so it has to come first.
     space = gimpenums.LAYER_COLOR_SPACE_RGB_PERCEPTUAL
     pdb.gimp_layer_set_blend_space(layer, space)
     pdb.gimp_layer_set_composite_space(layer, space)
