@@ -96,7 +96,7 @@ def _load_layer(folder, image, parent, entry):
         layer.data = _samples(folder, entry["pixels"], layer)
     layer.tattoo = entry.get("tattoo", layer.tattoo)
     layer.mode = entry.get("mode", LAYER_MODE_NORMAL)
-    for name in ("visible", "opacity", "lock_content"):
+    for name in ("visible", "opacity", "lock_content", "composite_space"):
         setattr(layer, name, entry.get(name, getattr(layer, name)))
     for name, text in entry.get("parasites", {}).items():
         layer.parasites[name] = Parasite(name, 1, text.encode("ascii"))

@@ -129,7 +129,7 @@ def _query():
 
 def _described(fields):
     # type: (Sequence[Field]) -> List[Tuple[int, Text, Text]]
-    return [(_TYPES.get(f[0], f[0]), f[1], f[2].replace("_", "")) for f in fields]
+    return [(_TYPES[f[0]] if f[0] in _TYPES else f[0], f[1], f[2].replace("_", "")) for f in fields]
 
 
 def _get_defaults(proc_name):
