@@ -29,7 +29,7 @@ def facts(procedures, constants):
     """What the database says of procedures, and the numbers of constants; None for missing ones."""
     known = {}
     for name in procedures:
-        found = pdb[name] if pdb.query("^%s$" % name) else None
+        found = pdb[str(name)] if pdb.query("^%s$" % name) else None
         known[name] = None if found is None else [list(found.params), list(found.return_vals)]
     numbers = {name: getattr(gimpenums, name, None) for name in constants}
     return {"procedures": known, "constants": numbers, "version": gimp.version}
@@ -45,7 +45,7 @@ def run(document, calls, precision=None):
     for procedure, values, mode in calls:
         drawable = pdb.gimp_image_get_active_drawable(image)
         try:
-            group = pdb[procedure](image, drawable, *values, run_mode=mode)
+            group = pdb[str(procedure)](image, drawable, *values, run_mode=mode)
             results.append({"group": None if group is None else group.name})
         except RuntimeError as error:
             results.append({"error": str(error)})
@@ -71,10 +71,11 @@ def make(document):
     if kind == gimpenums.INDEXED:
         pdb.gimp_image_convert_indexed(image, 0, 0, 256, False, False, "")
         image.colormap = base64.b64decode(document["colormap"])
-    active = [add(image, entry, None) for entry in document["layers"]]
+    for entry in document["layers"]:
+        add(image, entry, None)
     if document["selection"]:
         fill(image.selection, document["selection"])
-    image.active_layer = active[document.get("active", 0)]
+    image.active_layer = pdb.gimp_image_get_layer_by_name(image, document["active"])
     return image
 
 
@@ -98,7 +99,6 @@ def add(image, entry, parent):
         layer.edit_mask = False
     if entry.get("lock_content"):
         pdb.gimp_item_set_lock_content(layer, True)
-    return layer
 
 
 def fill(drawable, data):
@@ -117,7 +117,8 @@ def packed(drawable):
 
 def described(layer):
     parasite = layer.parasite_find("restore-old-photo")
-    record = {
+    is_group = pdb.gimp_item_is_group(layer)
+    return {
         "name": layer.name,
         "offsets": layer.offsets,
         "width": layer.width,
@@ -127,12 +128,9 @@ def described(layer):
         "opacity": layer.opacity,
         "mode": layer.mode,
         "composite_space": pdb.gimp_layer_get_composite_space(layer),
-        "facts": json.loads(parasite.data) if parasite else None,
+        "facts": json.loads(parasite.data.rstrip(b"\0")) if parasite else None,
         "mask": packed(layer.mask) if layer.mask else None,
         "edit_mask": bool(layer.edit_mask),
+        "data": None if is_group else packed(layer),
+        "children": [described(child) for child in layer.children],
     }
-    if pdb.gimp_item_is_group(layer):
-        record["children"] = [described(child) for child in layer.children]
-    else:
-        record["data"] = packed(layer)
-    return record

@@ -101,7 +101,7 @@ def described(image: Image) -> dict[str, Any]:
         "colormap": packed(image.colormap),
         "selection": packed(image.selection.data) if any(image.selection.data) else "",
         "layers": [_layer(layer) for layer in image.layers],
-        "active": image.layers.index(image.active_layer),
+        "active": image.active_layer.name if image.active_layer else "",
     }
 
 

@@ -18,7 +18,6 @@ from backend.pipeline import restore
 from plugin.stubs.constants import (
     INDEXED,
     LAYER_COLOR_SPACE_RGB_PERCEPTUAL,
-    PRECISION_FLOAT_LINEAR,
     RGB,
 )
 from plugin.stubs.document import Image
@@ -266,11 +265,6 @@ def locked(image: Image) -> Image:
     photo.is_attached = False
     image.insert(photo, group, 0)
     group.lock_content = True
-    return image
-
-
-def in_linear_light(image: Image) -> Image:
-    image.precision = PRECISION_FLOAT_LINEAR
     return image
 
 
