@@ -113,7 +113,8 @@ class Drawable(Item):
             raise TypeError("A parasite's data are bytes.")
         if self.is_attached:
             self.image.record("parasite")
-        self.parasites[name] = Parasite(name, flags, data)
+        # GIMP's Python counts the zero behind the bytes as one of them.
+        self.parasites[name] = Parasite(name, flags, data + b"\0")
 
 
 class Channel(Drawable):

@@ -107,7 +107,7 @@ def child(group: Layer, name: str) -> Layer:
 
 
 def facts_of(layer: Layer) -> dict[str, object]:
-    return dict(json.loads(layer.parasites["restore-old-photo"].data))
+    return dict(json.loads(layer.parasites["restore-old-photo"].data.rstrip(b"\0")))
 
 
 def seen(group: GroupLayer) -> Array:

@@ -79,7 +79,7 @@ def read(drawable, area):
 
 
 def write(drawable, data):
-    # type: (gimp.Drawable, Buffer) -> None
+    # type: (gimp.Drawable, bytearray) -> None
     """Fill the whole drawable with samples as it holds them.
 
     Raises:
