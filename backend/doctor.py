@@ -36,6 +36,8 @@ _QUESTION = (
     "import gi; gi.require_version('Gimp', '3.0'); from gi.repository import Gimp; "
     f"print('DOCTOR', bool(Gimp.get_pdb().procedure_exists('{_PROCEDURE}')), flush=True)"
 )
+# Without it the entry is missing, and GIMP 2.10 cannot be asked for the reason.
+_PYTHON_2_NOTE = "; it needs GIMP's own Python 2.7"
 # GIMP asks all its plug-ins at its first start.
 _GIMP_SECONDS = 120
 
@@ -176,15 +178,16 @@ def check_gimp(profiles: Iterable[Profile], gimps: Iterable[Gimp], data: Path) -
     profiles = list(profiles)
     installation = _installation(data)
     if not any(profile.is_supported for profile in profiles):
-        yield Check("GIMP", "-", "no profile of GIMP 3 found; the command line works without")
+        yield Check("GIMP", "-", "no profile of GIMP found; the command line works without")
     for profile in profiles:
         subject = f"GIMP {profile.version}"
         if not profile.is_supported:
-            yield Check(subject, "-", f"{profile.folder} is not supported yet")
+            yield Check(subject, "-", f"{profile.folder} is too old; GIMP 2.10 or 3 is needed")
             continue
-        fault = plugin_fault(profile.plug_ins, installation)
+        fault = plugin_fault(profile, installation)
         if fault is None:
-            yield Check(subject, "ok", f"plug-in in {profile.plug_ins}")
+            note = _PYTHON_2_NOTE if profile.generation == 2 else ""
+            yield Check(subject, "ok", f"plug-in in {profile.plug_ins}{note}")
         else:
             detail = f"plug-in in {profile.plug_ins}: {fault}; {_INSTALL}."
             yield Check(subject, "not ok", detail)

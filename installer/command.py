@@ -182,7 +182,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python3 -m installer",
         description="Set up Restore Old Photo for this user: a Python environment of its own, the "
-        "command line, the plug-in in every GIMP 3 found. It can be repeated at any time.",
+        "command line, the plug-in in every GIMP found. It can be repeated at any time.",
     )
     parser.add_argument(
         "photo", nargs="?", type=Path, metavar="PHOTO", help="a photo to restore at the end"

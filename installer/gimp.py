@@ -18,6 +18,11 @@ from plugin.profiles import (
     profile_of,
 )
 
+PYTHON_NOTE = (
+    "In GIMP 2.10 the plug-in needs GIMP's own Python 2.7, which some Linux packages leave out: if "
+    "Filters > Restore Old Photo is missing there, use GIMP 3."
+)
+
 
 @dataclass(frozen=True)
 class PluginStep:
@@ -38,13 +43,13 @@ class PluginStep:
         return f"plug-in for GIMP {self.profile.version} in {self.profile.plug_ins}"
 
     def is_done(self) -> bool:
-        return plugin_fault(self.profile.plug_ins, self.installation) is None
+        return plugin_fault(self.profile, self.installation) is None
 
     def do(self) -> None:
         try:
             if self.console is not None and not self.profile.folder.exists():
                 _let_gimp_make_its_profile(self.console)
-            install_plugin(self.profile.plug_ins, self.installation)
+            install_plugin(self.profile.plug_ins, self.installation, self.profile.generation)
         except OSError as error:
             raise InstallationError(
                 f"The plug-in could not be written to {self.profile.plug_ins} ({error.strerror}): "
@@ -103,13 +108,15 @@ def find_targets(
             targets.profiles.append((profile, None))
         else:
             targets.notes.append(
-                f"GIMP {profile.version} ({profile.folder}) is not supported yet: the plug-in "
-                "needs GIMP 3.0.2 or newer."
+                f"GIMP {profile.version} ({profile.folder}) is too old: the plug-in needs GIMP "
+                "2.10, or 3.0.2 or newer."
             )
+    if any(profile.generation == 2 for profile, _ in targets.profiles):
+        targets.notes.append(PYTHON_NOTE)
     _add_unstarted_gimps(targets, found, system, environment, home)
     if not targets.profiles:
         targets.notes.append(
-            "No GIMP 3 was found, so only the command line is set up: install GIMP 3, start it "
+            "No GIMP was found, so only the command line is set up: install GIMP 3, start it "
             "once and run this again, or name its profile with --gimp-profile."
         )
     return targets
@@ -145,8 +152,8 @@ def _named_profile(folder: Path) -> Profile:
     profile = profile_of(folder.expanduser().absolute())
     if not profile.is_supported:
         raise InstallationError(
-            f"{folder} is a profile of GIMP {profile.version}, which is not supported yet: "
-            "name the profile of a GIMP from 3.0.2 on."
+            f"{folder} is a profile of GIMP {profile.version}, which is too old: name the profile "
+            "of GIMP 2.10, or of a GIMP from 3.0.2 on."
         )
     return profile
 

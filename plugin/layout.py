@@ -2,7 +2,7 @@
 
 <profile>/plug-ins/restore-old-photo/
     restore-old-photo.py            executable; GIMP starts the file named like its folder
-    restore_old_photo_gimp3/        the host: all that touches libgimp
+    restore_old_photo_gimp3/        the host: all that touches libgimp; _gimp2 in a profile of 2.10
     restore_old_photo_shared/       plugin/shared under a name that no other plug-in has
     installation.json               which backend belongs to it; launcher.py reads it
 """
@@ -20,9 +20,13 @@ SHARED_NAME = "restore_old_photo_shared"
 _HERE = Path(__file__).resolve().parent
 
 
-def plugin_files() -> dict[str, Path]:
-    """The installed plug-in's files but installation.json: each place, and its origin here."""
-    entry = _HERE / "gimp3" / PLUGIN_NAME
+def plugin_files(generation: int = 3) -> dict[str, Path]:
+    """The installed plug-in's files but installation.json: each place, and its origin here.
+
+    Args:
+        generation: of GIMP; 2 stands for 2.10.
+    """
+    entry = _HERE / f"gimp{generation}" / PLUGIN_NAME
     files = {path.relative_to(entry).as_posix(): path for path in _sources(entry)}
     shared = _HERE / "shared"
     for path in _sources(shared):
@@ -38,7 +42,9 @@ def _sources(folder: Path) -> list[Path]:
     ]
 
 
-def install_plugin(target_folder: Path, installation: Mapping[str, str]) -> list[Path]:
+def install_plugin(
+    target_folder: Path, installation: Mapping[str, str], generation: int = 3
+) -> list[Path]:
     """Put the plug-in into a profile, or replace an older one, in one step.
 
     Args:
@@ -46,6 +52,7 @@ def install_plugin(target_folder: Path, installation: Mapping[str, str]) -> list
             ``~/.config/GIMP/3.0/plug-ins``; it is made if it is missing.
         installation: what installation.json says: "python" (the environment's interpreter),
             "home" (the data folder) and "version".
+        generation: of the GIMP whose profile it is; 2 stands for 2.10.
 
     Returns:
         The installed files.
@@ -58,7 +65,7 @@ def install_plugin(target_folder: Path, installation: Mapping[str, str]) -> list
     staging = target_folder / f".{PLUGIN_NAME}.incomplete"
     previous = target_folder / f".{PLUGIN_NAME}.previous"
     remove_plugin(staging)
-    for place, origin in plugin_files().items():
+    for place, origin in plugin_files(generation).items():
         copy = staging / place
         copy.parent.mkdir(parents=True, exist_ok=True)
         # Not copy2: GIMP asks a script again what it offers only when its time has changed.
@@ -83,8 +90,10 @@ def remove_plugin(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # For developers: python -m plugin.layout PLUG-INS-FOLDER
+    # For developers: python -m plugin.layout PLUG-INS-FOLDER [2]
     for installed in install_plugin(
-        Path(sys.argv[1]), {"python": sys.executable, "home": "", "version": "checkout"}
+        Path(sys.argv[1]),
+        {"python": sys.executable, "home": "", "version": "checkout"},
+        int(sys.argv[2]) if len(sys.argv) > 2 else 3,
     ):
         print(installed)

@@ -43,9 +43,14 @@ class Profile:
         return self.folder / "plug-ins"
 
     @property
+    def generation(self) -> int:
+        """The first number of the version: each generation of GIMP has its own plug-in."""
+        return _number(self.version)[0]
+
+    @property
     def is_supported(self) -> bool:
-        """GIMP 3 and later; the plug-in for 2.10 is a separate one."""
-        return int(self.version.split(".")[0]) >= 3
+        """GIMP 2.10, and 3 and later; 2.8 and older have no layers that fit."""
+        return self.generation >= 3 or _number(self.version) == (2, 10)
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,9 @@ def find_profiles(
     for generation in (2, 3):
         named = environment.get(f"GIMP{generation}_DIRECTORY")
         if named:
-            found = [profile for profile in found if _generation(profile) != generation]
+            found = [profile for profile in found if profile.generation != generation]
             # GIMP, too, reads a relative path from the home folder.
-            found.append(profile_of(home / named, fallback=str(generation)))
+            found.append(profile_of(home / named, fallback="2.10" if generation == 2 else "3"))
     return sorted(found, key=lambda profile: (_number(profile.version), str(profile.folder)))
 
 
@@ -96,7 +101,11 @@ def profile_of(folder: Path, fallback: str = "3") -> Profile:
 
 
 def find_gimps(environment: Mapping[str, str]) -> list[Gimp]:
-    """The GIMPs of version 3 and later on the search path, one for each version."""
+    """The GIMPs of version 3 and later on the search path, one for each version.
+
+    2.10 is left out: whether it can run Python depends on its package, and only its profile says
+    that somebody uses it.
+    """
     consoles: dict[str, Path | None] = {}
     for program in _programs(environment.get("PATH", "")):
         version = _version(program)
@@ -107,14 +116,14 @@ def find_gimps(environment: Mapping[str, str]) -> list[Gimp]:
     return [Gimp(version, console) for version, console in sorted(consoles.items())]
 
 
-def plugin_fault(plug_ins: Path, installation: Mapping[str, str]) -> str | None:
-    """What is wrong with the plug-in in a profile's folder for plug-ins; None when nothing is.
+def plugin_fault(profile: Profile, installation: Mapping[str, str]) -> str | None:
+    """What is wrong with the plug-in in a profile; None when nothing is.
 
     Args:
-        plug_ins: the folder; it need not exist.
+        profile: its folder for plug-ins need not exist.
         installation: what the plug-in's installation.json must say.
     """
-    folder = plug_ins / PLUGIN_NAME
+    folder = profile.plug_ins / PLUGIN_NAME
     entry = folder / f"{PLUGIN_NAME}.py"
     try:
         if not entry.is_file():
@@ -123,7 +132,7 @@ def plugin_fault(plug_ins: Path, installation: Mapping[str, str]) -> str | None:
             return "it is not executable, so GIMP passes over it"
         if json.loads((folder / "installation.json").read_text(encoding="utf-8")) != installation:
             return "it belongs to another installation"
-        for place, origin in plugin_files().items():
+        for place, origin in plugin_files(profile.generation).items():
             if (folder / place).read_bytes() != origin.read_bytes():
                 return "it is of another version"
     except (OSError, ValueError):
@@ -161,10 +170,6 @@ def _below(folders: Iterable[Path]) -> list[Profile]:
                 folder = parent / name
                 profiles.setdefault(folder.resolve(), Profile(folder, name))
     return list(profiles.values())
-
-
-def _generation(profile: Profile) -> int:
-    return _number(profile.version)[0]
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "plugin/profiles.py": ("plugin.layout",),
     "plugin/shared/": (),
     "plugin/stubs/": ("plugin.stubs",),
+    "plugin/gimp2/": ("restore_old_photo_shared", "restore_old_photo_gimp2"),
     "plugin/gimp3/": ("restore_old_photo_shared", "restore_old_photo_gimp3"),
     "backend/": ("backend", "models", "plugin.shared.protocol"),
     # A command, too: it looks at everything that can be missing.
@@ -115,7 +116,8 @@ def is_below(name: str, parts: tuple[str, ...]) -> bool:
 
 
 def project_imports(source: str) -> list[str]:
-    own = (*PACKAGES, "tests", "restore_old_photo_shared", "restore_old_photo_gimp3")
+    installed = ("shared", "gimp2", "gimp3")
+    own = (*PACKAGES, "tests", *(f"restore_old_photo_{part}" for part in installed))
     return [name for name in imports_of(source) if is_below(name, own)]
 
 
@@ -179,6 +181,14 @@ def test_only_the_gimp_3_plug_in_imports_gi() -> None:
     assert all(source.startswith("plugin/gimp3/") for source in users), users
 
 
+def test_only_the_gimp_2_10_plug_in_imports_its_modules() -> None:
+    modules = ("gimp", "gimpfu", "gimpenums")
+    users = {s for s in SOURCES if any(is_below(n, modules) for n in imports_of(s))}
+    assert users
+    places = ("plugin/gimp2/", "plugin/stubs/")
+    assert all(source.startswith(places) for source in users), users
+
+
 @pytest.mark.parametrize(
     "source", [s for s in SOURCES if s.startswith(("plugin/shared/", "installer/", "plugin/lay"))]
 )
@@ -205,8 +215,8 @@ def test_importing_the_project_does_nothing() -> None:
     modules = [
         source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for source in SOURCES
-        # The plug-in's entry imports gi, and a `__main__` is there to be run.
-        if not source.startswith("plugin/gimp3/") and not source.endswith("__main__.py")
+        # The plug-ins import what only GIMP has, and a `__main__` is there to be run.
+        if not source.startswith("plugin/gimp") and not source.endswith("__main__.py")
     ]
     printed = run_python("-B", "-c", IMPORT_ALL.format(modules=modules))
     assert printed == "", printed

@@ -100,10 +100,13 @@ def test_each_profile_says_whether_its_plug_in_is_whole(tmp_path: Path) -> None:
     whole = Profile(tmp_path / "3.0", "3.0")
     install_plugin(whole.plug_ins, INSTALLATION)
     missing = Profile(tmp_path / "3.2", "3.2")
-    old = Profile(tmp_path / "2.10", "2.10")
-    checks = list(doctor.check_gimp([old, whole, missing], [], tmp_path))
-    assert [check.state for check in checks] == ["-", "ok", "not ok"]
-    assert "python3 -m installer" in checks[2].detail
+    python_2 = Profile(tmp_path / "2.10", "2.10")
+    install_plugin(python_2.plug_ins, INSTALLATION, 2)
+    old = Profile(tmp_path / "2.8", "2.8")
+    checks = list(doctor.check_gimp([old, python_2, whole, missing], [], tmp_path))
+    assert [check.state for check in checks] == ["-", "ok", "ok", "not ok"]
+    assert "Python 2.7" in checks[1].detail
+    assert "python3 -m installer" in checks[3].detail
     assert not any(check.is_essential for check in checks)
 
 

@@ -3,6 +3,9 @@
     python tests/gimp/provision.py            # all trees, about two minutes each, once
     python tests/gimp/provision.py 3.0        # one of them
 
+GIMP 2.10 comes from Debian 12, which packages it without Python: its own bindings are compiled from
+Debian's source of the same GIMP, for the Python 2.7 of Debian 11 (see bindings/).
+
 The trees lie in $RESTORE_OLD_PHOTO_TEST_CACHE (default ~/.cache/restore-old-photo-tests), outside
 the checkout. A finished tree is kept and found again; a broken attempt is built anew. Needs root, a
 Debian whose apt reaches a mirror, and nothing else: missing host programs are installed by apt.
@@ -17,12 +20,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 GIMP_PACKAGES = ("gimp", "gir1.2-gimp-3.0", "python3-gi", "adwaita-icon-theme", "fonts-dejavu-core")
+OLD_GIMP_PACKAGES = (
+    *("gimp", "libgimp2.0-dev", "python2.7", "python2.7-dev", "gcc", "libc6-dev", "pkg-config"),
+    "dpkg-dev",
+)
+# Debian 11, the last release with Python 2.7, lies beside the release of the tree.
+OLD_SOURCES = """\
+deb {mirror} bookworm main
+deb-src {mirror} bookworm main
+deb {mirror} bullseye main
+"""
+BINDINGS = Path(__file__).with_name("bindings")
 HOST_PROGRAMS = {
     "debootstrap": "debootstrap",
     "unshare": "util-linux",
@@ -56,6 +71,7 @@ class Tree:
 
 
 TREES = (Tree("3.0", "trixie"), Tree("3.2", "forky"))
+OLD_TREE = Tree("2.10", "bookworm")
 
 
 def cache_folder() -> Path:
@@ -106,14 +122,42 @@ def _build(tree: Tree) -> None:
     bootstrap = ["debootstrap", "--variant=minbase", tree.suite, str(staging), _mirror(), script]
     _run([*_private_mounts(), *bootstrap], env=env)
     _configure_apt(staging)
-    install = ["apt-get", "install", "-qy", "--no-install-recommends", *GIMP_PACKAGES]
+    is_old = tree == OLD_TREE
+    if is_old:
+        (staging / "etc/apt/sources.list").write_text(OLD_SOURCES.format(mirror=_mirror()))
+        _run(["chroot", str(staging), "apt-get", "update", "-q"], env=env)
+    packages = OLD_GIMP_PACKAGES if is_old else GIMP_PACKAGES
+    install = ["apt-get", "install", "-qy", "--no-install-recommends", *packages]
     _run([*_private_mounts(), "chroot", str(staging), *install], env=env)
+    if is_old:
+        _add_bindings(staging, env)
     _run(["chroot", str(staging), "apt-get", "clean"], env=env)
     shutil.rmtree(staging / "var/lib/apt/lists", ignore_errors=True)
     answer = _run(["chroot", str(staging), "gimp-console", "--version"], env=env)
     # The marker comes last: a tree without it is never taken for a finished one.
     (staging / MARKER).write_text(answer.split()[-1] + "\n")
     staging.rename(tree.folder)
+
+
+def _add_bindings(tree: Path, env: dict[str, str]) -> None:
+    """Give GIMP 2.10 the Python that Debian leaves out."""
+    place = tree / "bindings"
+    place.mkdir()
+    download = "cd /bindings && apt-get source -q --download-only gimp"
+    _run(["chroot", str(tree), "sh", "-c", download], env=env)
+    (archive,) = place.glob("gimp_*.orig.tar.*")
+    with tarfile.open(archive) as source:
+        for member in source:
+            content = source.extractfile(member)
+            if content is not None and "/plug-ins/pygimp/" in member.name:
+                (place / member.name).parent.mkdir(parents=True, exist_ok=True)
+                (place / member.name).write_bytes(content.read())
+    (folder,) = place.glob("gimp-*/plug-ins/pygimp")
+    shutil.copyfile(BINDINGS / "pygobject.h", folder / "pygobject.h")
+    shutil.copyfile(BINDINGS / "build.sh", place / "build.sh")
+    inside = f"/{folder.relative_to(tree).as_posix()}"
+    _run(["chroot", str(tree), "sh", "/bindings/build.sh", inside], env=env)
+    shutil.rmtree(place)
 
 
 def _configure_apt(tree: Path) -> None:
@@ -197,10 +241,10 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Provide the GIMP trees for the tests.")
-    parser.add_argument("series", nargs="*", help="3.0, 3.2; default: all")
+    parser.add_argument("series", nargs="*", help="2.10, 3.0, 3.2; default: all")
     chosen = parser.parse_args(arguments).series
     failed = False
-    for tree in TREES:
+    for tree in (*TREES, OLD_TREE):
         if chosen and tree.series not in chosen:
             continue
         try:

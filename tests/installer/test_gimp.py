@@ -32,21 +32,39 @@ def make_profile(home: Path, version: str) -> Path:
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 
 
-def test_every_gimp_3_profile_receives_it_and_2_10_is_only_mentioned(tmp_path: Path) -> None:
-    for version in ("2.10", "3.0", "3.2"):
+def test_every_profile_from_2_10_on_receives_it_and_older_ones_are_mentioned(
+    tmp_path: Path,
+) -> None:
+    for version in ("2.8", "2.10", "3.0", "3.2"):
         make_profile(tmp_path, version)
     targets = targets_of(tmp_path)
-    assert folders_of(targets, tmp_path) == [".config/GIMP/3.0", ".config/GIMP/3.2"]
-    assert len(targets.notes) == 1
-    assert "GIMP 2.10" in targets.notes[0]
-    assert "not supported yet" in targets.notes[0]
+    wanted = [".config/GIMP/2.10", ".config/GIMP/3.0", ".config/GIMP/3.2"]
+    assert folders_of(targets, tmp_path) == wanted
+    assert len(targets.notes) == 2
+    assert "GIMP 2.8" in targets.notes[0]
+    assert "too old" in targets.notes[0]
+    assert "Python 2.7" in targets.notes[1]
+
+
+@pytest.mark.parametrize(("version", "host"), [("2.10", "gimp2"), ("3.0", "gimp3")])
+def test_each_profile_receives_the_plug_in_of_its_gimp(
+    tmp_path: Path, version: str, host: str
+) -> None:
+    step = PluginStep(Profile(tmp_path, version), INSTALLATION)
+    assert not step.is_done()
+    step.do()
+    assert step.is_done()
+    folder = tmp_path / "plug-ins" / "restore-old-photo"
+    assert (folder / f"restore_old_photo_{host}").is_dir()
+    step.undo()
+    assert list((tmp_path / "plug-ins").iterdir()) == []
 
 
 def test_no_gimp_at_all_is_one_sentence(tmp_path: Path) -> None:
     targets = targets_of(tmp_path)
     assert targets.profiles == []
     assert len(targets.notes) == 1
-    assert "No GIMP 3 was found" in targets.notes[0]
+    assert "No GIMP was found" in targets.notes[0]
 
 
 @posix_only
@@ -72,7 +90,7 @@ def test_a_folder_that_would_keep_gimp_from_taking_over_older_settings_is_not_ma
     write_gimp(tmp_path / "bin", "gimp", "3.2.6")
     make_profile(tmp_path / "home", "2.10")
     targets = targets_of(tmp_path / "home", tmp_path / "bin")
-    assert targets.profiles == []
+    assert folders_of(targets, tmp_path / "home") == [".config/GIMP/2.10"]
     assert any("start it once" in note for note in targets.notes)
 
 
@@ -103,9 +121,9 @@ def test_named_profiles_are_the_only_ones(tmp_path: Path) -> None:
     assert [profile.folder for profile, _ in targets.profiles] == [named]
 
 
-def test_a_named_profile_of_2_10_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(InstallationError, match=r"2\.10, which is not supported yet"):
-        targets_of(tmp_path, named=(tmp_path / "2.10",))
+def test_a_named_profile_of_2_8_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InstallationError, match=r"2\.8, which is too old"):
+        targets_of(tmp_path, named=(tmp_path / "2.8",))
 
 
 def test_taking_the_plug_in_back_leaves_nothing_of_it(tmp_path: Path) -> None:

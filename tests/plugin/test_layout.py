@@ -14,11 +14,15 @@ from plugin.layout import install_plugin, plugin_files
 INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "1"}
 
 
-def test_the_entry_is_named_like_its_folder_and_executable(tmp_path: Path) -> None:
-    installed = install_plugin(tmp_path, INSTALLATION)
+both_generations = pytest.mark.parametrize("generation", [2, 3])
+
+
+@both_generations
+def test_the_entry_is_named_like_its_folder_and_executable(tmp_path: Path, generation: int) -> None:
+    installed = install_plugin(tmp_path, INSTALLATION, generation)
     entry = tmp_path / "restore-old-photo" / "restore-old-photo.py"
     assert entry in installed
-    assert entry.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+    assert entry.read_bytes().startswith(b"#!/usr/bin/env python%d\n" % generation)
     assert os.name != "posix" or os.access(entry, os.X_OK)
 
 
@@ -29,12 +33,16 @@ def test_shared_code_lies_beside_it_under_a_name_of_its_own(tmp_path: Path) -> N
     assert json.loads((folder / "installation.json").read_text()) == INSTALLATION
 
 
-def test_every_installed_module_compiles_and_none_is_a_left_over(tmp_path: Path) -> None:
-    installed = install_plugin(tmp_path, INSTALLATION)
+@both_generations
+def test_every_installed_module_compiles_and_none_is_a_left_over(
+    tmp_path: Path, generation: int
+) -> None:
+    installed = install_plugin(tmp_path, INSTALLATION, generation)
     modules = [path for path in installed if path.suffix == ".py"]
     for path in modules:
         py_compile.compile(str(path), cfile=str(tmp_path / "compiled"), doraise=True)
-    assert len(modules) == len([place for place in plugin_files() if place.endswith(".py")])
+    places = plugin_files(generation)
+    assert len(modules) == len([place for place in places if place.endswith(".py")])
     assert not [path for path in installed if "__pycache__" in path.parts]
 
 
@@ -82,7 +90,16 @@ def test_a_failed_installation_keeps_the_old_plug_in(
     assert record["version"] == "1"
 
 
-def test_only_the_host_imports_gi() -> None:
-    for place, origin in plugin_files().items():
+def test_an_update_from_gimp_2_10_to_3_leaves_nothing_of_the_other_host(tmp_path: Path) -> None:
+    install_plugin(tmp_path, INSTALLATION, 2)
+    install_plugin(tmp_path, INSTALLATION, 3)
+    folders = sorted(path.name for path in (tmp_path / "restore-old-photo").iterdir())
+    assert "restore_old_photo_gimp3" in folders
+    assert "restore_old_photo_gimp2" not in folders
+
+
+def test_only_the_hosts_import_what_gimp_gives() -> None:
+    for place, origin in {**plugin_files(2), **plugin_files(3)}.items():
         if place.startswith("restore_old_photo_shared/"):
             assert "gi.repository" not in origin.read_text()
+            assert "import gimp" not in origin.read_text()

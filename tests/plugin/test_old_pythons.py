@@ -16,6 +16,12 @@ from tests.backend.running import ROOT, RunningServer, running_server
 
 SHARED = ROOT / "plugin" / "shared"
 FILES = sorted(SHARED.glob("*.py"))
+# Everything that runs in GIMP 2.10, or plays it.
+PYTHON_2_FILES = [
+    *FILES,
+    *sorted((ROOT / "plugin" / "gimp2").rglob("*.py")),
+    *sorted((ROOT / "plugin" / "stubs").rglob("*.py")),
+]
 NEWER_SYNTAX = (
     ast.JoinedStr,
     ast.AnnAssign,
@@ -140,7 +146,7 @@ def test_an_old_python_starts_the_backend(tmp_path: Path, python: str) -> None:
     os.kill(pid, 15)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PYTHON_2_FILES, ids=lambda file: file.name)
 def test_no_syntax_is_newer_than_python_2(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -174,7 +180,7 @@ def test_only_the_standard_library_and_neighbours_are_imported(file: Path) -> No
             assert top in sys.stdlib_module_names or top == "httplib", f"{file.name}: {name}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PYTHON_2_FILES, ids=lambda file: file.name)
 def test_text_beyond_ascii_declares_its_encoding(file: Path) -> None:
     data = file.read_bytes()
     assert data.isascii() or data.startswith(b"# -*- coding: utf-8 -*-"), file.name

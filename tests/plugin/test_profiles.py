@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugin.layout import install_plugin
-from plugin.profiles import find_gimps, find_profiles, plugin_fault, profile_of
+from plugin.profiles import Profile, find_gimps, find_profiles, plugin_fault, profile_of
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "0.1.0"}
@@ -44,7 +44,8 @@ def test_a_profile_is_found_where_gimp_makes_it(
     assert found.folder == folder
     assert found.version == folder.name
     assert found.plug_ins == folder / "plug-ins"
-    assert found.is_supported == (folder.name != "2.10")
+    assert found.is_supported
+    assert found.generation == (2 if folder.name == "2.10" else 3)
 
 
 def test_all_profiles_of_a_user_are_found_once_each_by_version(tmp_path: Path) -> None:
@@ -75,8 +76,14 @@ def test_a_relative_variable_is_read_from_the_home_folder_as_gimp_does(tmp_path:
 
 
 def test_a_folder_whose_name_is_no_version_counts_as_gimp_3() -> None:
-    assert profile_of(Path("/portable/profile")).is_supported
-    assert not profile_of(Path("/portable/2.10")).is_supported
+    assert profile_of(Path("/portable/profile")).generation == 3
+    assert profile_of(Path("/portable/2.10")).generation == 2
+    assert not profile_of(Path("/portable/2.8")).is_supported
+
+
+def test_a_variable_of_gimp_2_names_a_profile_of_2_10(tmp_path: Path) -> None:
+    (found,) = find_profiles("linux", {"GIMP2_DIRECTORY": "my-gimp"}, tmp_path)
+    assert (found.version, found.is_supported) == ("2.10", True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
@@ -91,21 +98,30 @@ def test_gimps_on_the_path_are_told_apart_by_version(tmp_path: Path) -> None:
     assert [(gimp.version, gimp.console) for gimp in gimps] == [("3.0", console), ("3.2", None)]
 
 
-def test_an_installed_plug_in_has_no_fault(tmp_path: Path) -> None:
-    assert plugin_fault(tmp_path, INSTALLATION) == "it is missing"
-    install_plugin(tmp_path, INSTALLATION)
-    assert plugin_fault(tmp_path, INSTALLATION) is None
-    assert plugin_fault(tmp_path, {**INSTALLATION, "version": "9"}) is not None
+@pytest.mark.parametrize("version", ["2.10", "3.0"])
+def test_an_installed_plug_in_has_no_fault(tmp_path: Path, version: str) -> None:
+    profile = Profile(tmp_path, version)
+    assert plugin_fault(profile, INSTALLATION) == "it is missing"
+    install_plugin(profile.plug_ins, INSTALLATION, profile.generation)
+    assert plugin_fault(profile, INSTALLATION) is None
+    assert plugin_fault(profile, {**INSTALLATION, "version": "9"}) is not None
+
+
+def test_the_plug_in_of_the_other_generation_is_a_fault(tmp_path: Path) -> None:
+    profile = Profile(tmp_path, "3.0")
+    install_plugin(profile.plug_ins, INSTALLATION, 2)
+    assert plugin_fault(profile, INSTALLATION) is not None
 
 
 def test_what_is_wrong_with_a_plug_in_is_named(tmp_path: Path) -> None:
-    install_plugin(tmp_path, INSTALLATION)
-    entry = tmp_path / "restore-old-photo" / "restore-old-photo.py"
-    shared = tmp_path / "restore-old-photo" / "restore_old_photo_shared" / "protocol.py"
+    profile = Profile(tmp_path, "3.0")
+    install_plugin(profile.plug_ins, INSTALLATION)
+    entry = profile.plug_ins / "restore-old-photo" / "restore-old-photo.py"
+    shared = entry.parent / "restore_old_photo_shared" / "protocol.py"
     shared.write_text("# older\n")
-    assert plugin_fault(tmp_path, INSTALLATION) == "it is of another version"
+    assert plugin_fault(profile, INSTALLATION) == "it is of another version"
     shared.unlink()
-    assert plugin_fault(tmp_path, INSTALLATION) == "it is damaged"
+    assert plugin_fault(profile, INSTALLATION) == "it is damaged"
     if sys.platform != "win32":
         entry.chmod(0o644)
-        assert "not executable" in (plugin_fault(tmp_path, INSTALLATION) or "")
+        assert "not executable" in (plugin_fault(profile, INSTALLATION) or "")

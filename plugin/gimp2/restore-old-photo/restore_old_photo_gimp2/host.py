@@ -1,0 +1,105 @@
+"""GIMP 2.10 as a host of the shared path."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import gimp
+from restore_old_photo_shared.compat import process_exists
+from restore_old_photo_shared.errors import PluginError
+from restore_old_photo_shared.host import Host, Watcher
+
+from . import insertion, source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Named in type comments.
+    from typing import Callable, Optional, Text  # noqa: F401
+
+    from restore_old_photo_shared.host import Outcome, Picture  # noqa: F401
+
+TITLE = "Restore Old Photo"
+pdb = gimp.pdb
+
+
+class Gimp2Host(Host):
+    """One image and its source layer.
+
+    Args:
+        image: the user's image.
+        drawable: what is active in it, or what the caller passed.
+
+    Raises:
+        PluginError: what is active cannot be restored.
+    """
+
+    def __init__(self, image, drawable):
+        # type: (gimp.Image, Optional[gimp.Drawable]) -> None
+        # Without it, GIMP converts every sample to 8 bits with a gamma, selections included, which
+        # have none. It has to come before the first pixel is read.
+        pdb.gimp_plugin_enable_precision()
+        self.image = image
+        self.source = source.find_source(image, drawable)
+        self.picture = None  # type: Optional[Picture]
+
+    def read_picture(self):
+        # type: () -> Picture
+        self.picture = source.read_picture(self.source)
+        return self.picture
+
+    def read_selection(self):
+        # type: () -> Optional[bytes]
+        return source.read_selection(self.source)
+
+    def read_mask_layer(self):
+        # type: () -> Optional[bytes]
+        return source.read_mask_layer(self.source)
+
+    def wait(self, work):
+        # type: (Callable[[Watcher], Outcome]) -> Outcome
+        try:
+            return work(ProgressBar())
+        finally:
+            pdb.gimp_progress_end()
+
+    def insert(self, outcome):
+        # type: (Outcome) -> gimp.GroupLayer
+        # The user can close the image or delete the layer while the job runs.
+        if not pdb.gimp_image_is_valid(self.image) or not pdb.gimp_item_is_valid(self.source):
+            raise PluginError(
+                "The photo was closed or its layer deleted while it was being restored, so there "
+                "is no place for the result: open it and run again."
+            )
+        source.check_place(self.source)
+        assert self.picture is not None
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome))
+
+    def tell(self, sentence):
+        # type: (Text) -> None
+        gimp.message(sentence)
+
+
+class ProgressBar(Watcher):
+    """GIMP's own progress bar below the image.
+
+    Its Cancel button ends this process, and the backend takes the closed connection for a cancel.
+    """
+
+    def __init__(self):
+        # type: () -> None
+        self.gimp_pid = pdb.gimp_getpid()
+        self.sentence = ""
+        gimp.progress_init(TITLE)
+
+    def show(self, stage, fraction):
+        # type: (Text, Optional[float]) -> None
+        if stage != self.sentence:
+            self.sentence = stage
+            pdb.gimp_progress_set_text(stage)
+        if fraction is None:
+            pdb.gimp_progress_pulse()
+        else:
+            gimp.progress_update(fraction)
+
+    def is_cancelled(self):
+        # type: () -> bool
+        # Nobody tells a plug-in that waits when GIMP is killed.
+        return not process_exists(self.gimp_pid)

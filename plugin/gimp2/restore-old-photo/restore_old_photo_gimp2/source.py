@@ -1,0 +1,180 @@
+"""Which layer is the source, and what is read from it."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import json
+
+import gimp
+import gimpenums
+from restore_old_photo_shared.errors import PluginError
+from restore_old_photo_shared.host import Picture
+
+from . import pixels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Named in type comments.
+    from typing import Any, Dict, List, Optional, Text  # noqa: F401
+
+PARASITE = "restore-old-photo"
+MASK_NAME = "Scratch mask"
+pdb = gimp.pdb
+
+
+def find_source(image, drawable):
+    # type: (gimp.Image, Optional[gimp.Drawable]) -> gimp.Layer
+    """The layer to restore, for what is active in the image.
+
+    Raises:
+        PluginError: there is no such layer; one sentence says what to do.
+    """
+    if image.floating_selection is not None:
+        raise PluginError(
+            "There is a floating selection, which is no layer yet: anchor it or make it a new "
+            "layer first."
+        )
+    if drawable is None:
+        raise PluginError("No layer is active: select the photo's layer.")
+    chosen = pdb.gimp_layer_from_mask(drawable) if drawable.is_layer_mask else drawable
+    if not isinstance(chosen, gimp.Layer):
+        raise PluginError("A channel is selected, but only layers are restored: select a layer.")
+    if pdb.gimp_item_is_group(chosen) and not chosen.children:
+        raise PluginError("The selected layer group is empty: select the photo's layer.")
+    is_mask = facts(chosen).get("kind") == "mask"
+    source = source_of_mask(image, chosen) if is_mask else chosen
+    if source is None:
+        raise PluginError(
+            "The scratch mask is selected, but the layer it belongs to is gone: select the photo's "
+            "layer."
+        )
+    check_place(source)
+    return source
+
+
+def check_place(source):
+    # type: (gimp.Layer) -> None
+    """Refuse a layer whose neighbourhood cannot take new layers.
+
+    Raises:
+        PluginError: a group around it is locked; GIMP ends plug-ins that paint in there.
+    """
+    parent = source.parent
+    while parent is not None:
+        if pdb.gimp_item_get_lock_content(parent):
+            raise PluginError(
+                'The layer lies in the group "%s", whose pixels are locked, so there is no place '
+                "for the result: unlock the group." % name_of(parent)
+            )
+        parent = parent.parent
+
+
+def source_of_mask(image, mask):
+    # type: (gimp.Image, gimp.Layer) -> Optional[gimp.Layer]
+    tattoo = facts(mask).get("source")
+    return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None
+
+
+def facts(item):
+    # type: (gimp.Drawable) -> Dict[Text, Any]
+    """What an earlier run wrote about an item it inserted; empty for all others."""
+    parasite = item.parasite_find(PARASITE)
+    if parasite is None:
+        return {}
+    try:
+        record = json.loads(parasite.data.rstrip(b"\x00").decode("ascii"))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def name_of(item):
+    # type: (gimp.Drawable) -> Text
+    name = item.name
+    return name.decode("utf-8") if isinstance(name, bytes) else name
+
+
+def read_picture(source):
+    # type: (gimp.Layer) -> Picture
+    """The source layer's pixels; its mask and opacity are not applied.
+
+    Raises:
+        PluginError: the image's precision cannot be read exactly.
+    """
+    image = source.image
+    depth = pixels.sample_depth(image)
+    area = (0, 0, source.width, source.height)
+    data = pixels.read(source, area)
+    channels = source.bpp // (depth // 8)
+    if image.base_type == gimpenums.INDEXED:
+        data = pixels.looked_up(data, channels, image.colormap)
+        channels += 2
+    return Picture(source.width, source.height, channels, depth, pixels.BYTE_ORDER, bytes(data))
+
+
+def read_selection(source):
+    # type: (gimp.Layer) -> Optional[bytes]
+    """The selection over the source layer, or None when nothing is selected."""
+    image = source.image
+    if pdb.gimp_selection_is_empty(image):
+        return None
+    x, y = source.offsets
+    return pixels.read_mask(image.selection, (x, y, source.width, source.height))
+
+
+def read_mask_layer(source):
+    # type: (gimp.Layer) -> Optional[bytes]
+    """The scratch mask of this source, wherever the user has moved it; None without one."""
+    mask = find_mask_layer(source)
+    if mask is None:
+        return None
+    image = source.image
+    sample_bytes = pixels.sample_depth(image) // 8
+    x, y = (of_source - of_mask for of_source, of_mask in zip(source.offsets, mask.offsets))
+    data = pixels.read(mask, (x, y, source.width, source.height))
+    channels = mask.bpp // sample_bytes
+    data = pixels.narrowed(data, sample_bytes)
+    if image.base_type == gimpenums.INDEXED:
+        data = pixels.looked_up(data, channels, image.colormap)
+        channels += 2
+    values = pixels.luminance(data, channels)
+    if not mask.has_alpha:
+        return bytes(values)
+    # An erased pixel is no damage.
+    alpha = pixels.channel(data, channels - 1, channels, 1)
+    if alpha.count(b"\xff") == len(alpha):
+        return bytes(values)
+    return bytes(bytearray(value * share // 255 for value, share in zip(values, alpha)))
+
+
+def find_mask_layer(source):
+    # type: (gimp.Layer) -> Optional[gimp.Layer]
+    """The topmost mask layer made for this source, else the topmost one of that name."""
+    image = source.image
+    layers = [layer for layer in all_layers(image.layers) if layer.ID != source.ID]
+    made = [layer for layer in layers if is_mask_of(source, layer)]
+    # A mask that was drawn by hand or came from another document has no facts, or strange ones.
+    named = [
+        layer
+        for layer in layers
+        if name_of(layer).startswith(MASK_NAME)
+        and not pdb.gimp_item_is_group(layer)
+        and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
+    ]
+    return next(iter(made + named), None)
+
+
+def is_mask_of(source, layer):
+    # type: (gimp.Layer, gimp.Layer) -> bool
+    record = facts(layer)
+    return record.get("kind") == "mask" and record.get("source") == source.tattoo
+
+
+def all_layers(items):
+    # type: (List[gimp.Layer]) -> List[gimp.Layer]
+    """Layers and groups with all that is inside them, from the top."""
+    found = []
+    for item in items:
+        found.append(item)
+        if pdb.gimp_item_is_group(item):
+            found.extend(all_layers(item.children))
+    return found

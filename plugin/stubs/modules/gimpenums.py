@@ -1,0 +1,3 @@
+"""Stands in for GIMP 2.10's module gimpenums."""
+
+from plugin.stubs.constants import *  # noqa: F403
