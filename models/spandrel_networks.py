@@ -70,7 +70,7 @@ class OtherNetwork:
         if mask is not None:
             return self._checked(self._descriptor(image, mask))
         if self.channels == 1:
-            planes = [self._descriptor(plane) for plane in image.split(1, dim=1)]
+            planes = [self._descriptor(plane) for plane in torch.chunk(image, 3, dim=1)]
             return self._checked(torch.cat(planes, dim=1))
         return self._checked(self._descriptor(image))
 
@@ -181,9 +181,7 @@ def _as_network(descriptor: Any, path: Path) -> OtherNetwork:
         )
     assert stage is not None
     module = descriptor.model.requires_grad_(False).eval().float()
-    return OtherNetwork(
-        stage, architecture, int(descriptor.scale), module, channels[0], descriptor
-    )
+    return OtherNetwork(stage, architecture, int(descriptor.scale), module, channels[0], descriptor)
 
 
 def import_spandrel() -> ModuleType:

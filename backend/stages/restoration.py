@@ -33,7 +33,13 @@ CONTEXT = 256
 
 
 def restore_global(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, only_damage: bool = False
+    image: Tensor,
+    damage: Mask,
+    networks: Networks,
+    monitor: Monitor,
+    *,
+    only_damage: bool = False,
+    is_filled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Restore a picture.
 
@@ -43,11 +49,15 @@ def restore_global(
         networks: with encoder, mapping and decoder.
         monitor: of the stage.
         only_damage: leave out tiles without damage, where the weights allow tiles.
+        is_filled: the damage is filled in `image` already, and restored like the rest: the
+            weights' own repair would put something else into its place.
 
     Returns:
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
     """
     hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
+    if is_filled:
+        hole = np.zeros_like(hole)
     mapping = choose_mapping(networks, bool(hole.any()))
     inference = networks.spec(mapping).inference
     filled = image
@@ -112,7 +122,7 @@ def make_runner(
 
 
 def repair_scratches(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor
+    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool = False
 ) -> tuple[Tensor, Box]:
     """Restore the damaged pixels alone, in the tone of the untouched picture.
 
@@ -121,20 +131,23 @@ def repair_scratches(
         damage: (H, W) with at least one pixel that is not 0.
         networks: with encoder, mapping and decoder.
         monitor: of the stage.
+        is_filled: see `restore_global`.
 
     Returns:
         (1, 3, h, w) of the box around the damage, and the box.
     """
     box = bounding_box(damage)
     region = box
-    if can_be_tiled(networks, choose_mapping(networks, True)):
+    if can_be_tiled(networks, choose_mapping(networks, not is_filled)):
         size = Box(0, 0, damage.shape[1], damage.shape[0]).size
         region = box.grown(CONTEXT).clipped(size)
     else:
         region = Box(0, 0, damage.shape[1], damage.shape[0])
     rows, columns = region.slices
     part, hole = image[..., rows, columns], damage[region.slices]
-    restored, coverage = restore_global(part, hole, networks, monitor, only_damage=True)
+    restored, coverage = restore_global(
+        part, hole, networks, monitor, only_damage=True, is_filled=is_filled
+    )
     monitor.check()
     known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
     matched = match_tone(
