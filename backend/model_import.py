@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backend.downloads.official import check_space, convert, only_one
 from backend.downloads.transfer import disk_error
@@ -25,15 +24,7 @@ from models.stored import (
     write_record,
 )
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from models.spandrel_networks import OtherNetwork
-
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
-
-# Rejects nothing that works, and takes a second even for the slowest face network.
-_TRIAL_SIDE = 64
 
 
 def import_path(path: Path, stage: Stage | None, name: str | None, licence: str) -> list[str]:
@@ -106,9 +97,11 @@ def _places(folder: Path, file: OfficialFile) -> Iterator[Path]:
 
 
 def _import_file(path: Path, stage: Stage | None, name: str | None, licence: str) -> str:
+    from models.recognition import recognise_official  # takes seconds
+
     digest = sha256_of(path)
     published = [file for file in official_files() if file.sha256 == digest]
-    file = published[0] if published else _recognised(path)
+    file = published[0] if published else recognise_official(path)
     if file is None:
         return _import_other(path, stage, name, licence)
     if name is not None:
@@ -117,45 +110,6 @@ def _import_file(path: Path, stage: Stage | None, name: str | None, licence: str
             "--name away."
         )
     return _import_official(path, file, stage, published=bool(published))
-
-
-def _recognised(path: Path) -> OfficialFile | None:
-    """The original's checkpoint whose names and shapes these are; None when it is none of them.
-
-    Raises:
-        InputError: several have the same names and shapes.
-    """
-    from models.loading import fits
-
-    state = _plain_state(path)
-    fitting = [file for file in official_files() if fits(file.spec, state)]
-    if len(fitting) < 2:
-        return fitting[0] if fitting else None
-    named = [file for file in fitting if Path(file.path).parent.name == path.parent.name]
-    if not named:
-        folders = [Path(file.path).parent.name for file in fitting]
-        raise InputError(
-            f"{path} could be any of {len(fitting)} checkpoints with the same shapes: put it into "
-            f"a folder called {', '.join(folders[:-1])} or {folders[-1]}, as it was published, and "
-            "import it from there."
-        )
-    return named[0]
-
-
-def _plain_state(path: Path) -> dict[str, Tensor]:
-    """The named arrays in a file, also in a wrapping that one of the original's has; or none."""
-    from models.loading import read_content
-    from models.torchscript import is_torchscript
-
-    if is_torchscript(path):
-        return {}
-    content = read_content(path)
-    for key in {file.wrapping_key for file in official_files()}:
-        if key is not None and isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        return {}
-    return {str(key): value for key, value in content.items() if hasattr(value, "shape")}
 
 
 def _import_official(
@@ -186,7 +140,7 @@ def _import_official(
 
 def _import_other(path: Path, stage: Stage | None, name: str | None, licence: str) -> str:
     from models.loading import save_tensors
-    from models.spandrel_networks import read_weights, recognise
+    from models.spandrel_networks import read_weights, recognise, try_out
 
     state = read_weights(path)
     network = recognise(state, path)
@@ -196,7 +150,7 @@ def _import_other(path: Path, stage: Stage | None, name: str | None, licence: st
             f"{network.stage}, not {stage}: say --stage {network.stage}."
         )
     name = _free_name(path, name)
-    _try_out(network)
+    try_out(network)
     folder = imported_folder()
     stored = folder / f"{name}.safetensors"
     with only_one(folder):
@@ -234,35 +188,3 @@ def _free_name(path: Path, chosen: str | None) -> str:
             f"remove the other with 'restore-old-photo models remove {name}'."
         )
     return name
-
-
-def _try_out(network: OtherNetwork) -> None:
-    """Run it once: what loads, but fails on a picture, is better found now.
-
-    Raises:
-        WeightsError: it fails, or its output has another size than it should.
-    """
-    import torch
-
-    from models.spandrel_networks import FACE_CROP_SIZE
-
-    side = FACE_CROP_SIZE if network.stage == "faces" else _TRIAL_SIDE
-    image = torch.linspace(0, 1, side).expand(1, 3, side, side).contiguous()
-    mask = (image[:, :1] > 0.5).float() if network.stage == "inpainting" else None
-    try:
-        with torch.inference_mode():
-            output = network.run(image, mask)
-    except WeightFileError:
-        raise
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise WeightsError(
-            f"The {network.architecture} network fails on a picture "
-            f"({type(error).__name__}: {reason[:120]}), so it was not imported: use another one."
-        ) from error
-    expected = (1, 3, side * network.scale, side * network.scale)
-    if tuple(output.shape) != expected:
-        raise WeightsError(
-            f"The {network.architecture} network makes {tuple(output.shape)} of a picture where "
-            f"{expected} is expected, so it was not imported: use another one."
-        )

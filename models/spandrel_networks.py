@@ -34,6 +34,8 @@ FACE_ARCHITECTURES = ("GFPGAN", "RestoreFormer")
 
 FACE_CROP_SIZE = 512
 
+_TRIAL_SIDE = 64
+
 
 @dataclass(frozen=True)
 class OtherNetwork:
@@ -138,10 +140,9 @@ def recognise(state: Mapping[str, Tensor], path: Path) -> OtherNetwork:
             f"{spandrel.__version__} knows: name another file."
         ) from error
     except Exception as error:  # each architecture fails in its own way
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise WeightFileError(
-            f"The weights in {path} do not fit the network they resemble "
-            f"({type(error).__name__}: {reason[:120]}): get the file again from its publisher."
+            f"The weights in {path} do not fit the network they resemble ({_first_line(error)}): "
+            "get the file again from its publisher."
         ) from error
     return _as_network(descriptor, path)
 
@@ -182,6 +183,38 @@ def _as_network(descriptor: Any, path: Path) -> OtherNetwork:
     assert stage is not None
     module = descriptor.model.requires_grad_(False).eval().float()
     return OtherNetwork(stage, architecture, int(descriptor.scale), module, channels[0], descriptor)
+
+
+def try_out(network: OtherNetwork) -> None:
+    """Run it once: what loads, but fails on a picture, is better found before it is used.
+
+    Raises:
+        WeightFileError: it fails, or its output has another size than it should.
+    """
+    side = FACE_CROP_SIZE if network.stage == "faces" else _TRIAL_SIDE
+    image = torch.linspace(0, 1, side).expand(1, 3, side, side).contiguous()
+    mask = (image[:, :1] > 0.5).float() if network.stage == "inpainting" else None
+    try:
+        with torch.inference_mode():
+            output = network.run(image, mask)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, WeightFileError):
+            raise
+        raise WeightFileError(
+            f"The {network.architecture} network fails on a picture ({_first_line(error)}), so it "
+            "was not imported: use another one."
+        ) from error
+    expected = (1, 3, side * network.scale, side * network.scale)
+    if tuple(output.shape) != expected:
+        raise WeightFileError(
+            f"The {network.architecture} network makes {tuple(output.shape)} of a picture where "
+            f"{expected} is expected, so it was not imported: use another one."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
 
 
 def import_spandrel() -> ModuleType:
