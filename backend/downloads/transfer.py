@@ -220,7 +220,8 @@ def _open(url: str, wanted: str | None, patience: Patience) -> _Answer:
     if wanted is not None:
         headers["Range"] = f"bytes={wanted}"
     try:
-        response = urllib.request.urlopen(
+        # Built anew, because urllib keeps the proxies of its first call.
+        response = urllib.request.build_opener().open(
             urllib.request.Request(url, headers=headers), timeout=patience.timeout_seconds
         )
     except urllib.error.HTTPError as error:

@@ -22,8 +22,8 @@ from backend.downloads.transfer import (
 )
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-# The end record with the longest comment that it can have.
-_TAIL_BYTES = 22 + 0xFFFF
+# The end record with the longest comment that it can have, and the byte more that zipfile reads.
+_TAIL_BYTES = 22 + 0xFFFF + 1
 
 
 @dataclass(frozen=True)
