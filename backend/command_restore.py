@@ -49,6 +49,8 @@ def run_restore(chosen: argparse.Namespace) -> int:
     output = resolve_output(chosen.output, chosen.photos)
     photos, problems = find_photos(chosen.photos)
     networks = Networks.for_options(options)
+    for stage in options.models:
+        networks.model(stage)  # one that cannot be loaded fails once, not for every photo
     for problem in problems:
         _complain(problem)
     failures = len(problems)
