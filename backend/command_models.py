@@ -204,8 +204,7 @@ def _confirm(missing: Sequence[OfficialFile], agreed: bool) -> None:
 def _run_import(chosen: argparse.Namespace) -> int:
     from backend.model_import import import_path
 
-    for sentence in import_path(chosen.path, chosen.stage, chosen.name, chosen.licence):
-        print(sentence)
+    import_path(chosen.path, chosen.stage, chosen.name, chosen.licence, _say)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from backend.downloads.official import check_space, convert, only_one
@@ -27,7 +27,13 @@ from models.stored import (
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
-def import_path(path: Path, stage: Stage | None, name: str | None, licence: str) -> list[str]:
+def import_path(
+    path: Path,
+    stage: Stage | None,
+    name: str | None,
+    licence: str,
+    say: Callable[[str], object],
+) -> None:
     """Take over a file, or all the original's checkpoints in a folder; `path` stays as it is.
 
     Args:
@@ -36,9 +42,7 @@ def import_path(path: Path, stage: Stage | None, name: str | None, licence: str)
         stage: what it shall serve; None takes the one that it can serve.
         name: what to call it; None takes the file's name. Not for official checkpoints.
         licence: what to note about its licence.
-
-    Returns:
-        A sentence about each model.
+        say: gets a sentence about each model, as soon as it is here.
 
     Raises:
         InputError: there is nothing to import, or it does not fit the stage.
@@ -52,21 +56,22 @@ def import_path(path: Path, stage: Stage | None, name: str | None, licence: str)
         raise InputError(f"{path} is no weight file: name one that ends in {', '.join(SUFFIXES)}.")
     try:
         if path.is_dir():
-            return _import_folder(path, stage, name)
-        return [_import_file(path, stage, name, licence)]
+            _import_folder(path, stage, name, say)
+        else:
+            say(_import_file(path, stage, name, licence))
     except WeightFileError as error:
         raise WeightsError(str(error)) from error
     except OSError as error:
         raise disk_error(path, error) from error
 
 
-def _import_folder(folder: Path, stage: Stage | None, name: str | None) -> list[str]:
+def _import_folder(
+    folder: Path, stage: Stage | None, name: str | None, say: Callable[[str], object]
+) -> None:
     if name is not None:
         raise OptionsError("The checkpoints of a folder keep their own names: leave --name away.")
-    return [
-        _import_official(path, file, stage, published=sha256_of(path) == file.sha256)
-        for path, file in _official_in(folder, stage)
-    ]
+    for path, file in _official_in(folder, stage):
+        say(_import_official(path, file, stage, published=sha256_of(path) == file.sha256))
 
 
 def _official_in(folder: Path, stage: Stage | None) -> list[tuple[Path, OfficialFile]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,11 +15,15 @@ import pytest
 import torch
 
 from backend.cli import main
+from backend.files import load_picture, save_picture
+from backend.images import Picture
 from models.loading import official_weights
 from models.registry import OfficialFile, WeightSource, data_folder, official_folder
+from models.spandrel_networks import import_spandrel
 from models.stored import ImportedModel, official_state, stored_path, write_record
 from tests.backend.download_site import Page, Site, running_site
 from tests.backend.official import SPECS, checkpoint, describe, path_of
+from tests.backend.photos import noise
 
 USERS = ("backend.command_models", "backend.model_list", "backend.model_import")
 READERS = ("models.recognition", "models.loading")
@@ -267,6 +273,38 @@ def test_without_spandrel_the_message_says_how_to_get_it(
     torch.save({"conv.weight": torch.ones(3, 3, 1, 1)}, tmp_path / "other.pth")
     text = said(capsys, "import", str(tmp_path / "other.pth"), "--stage", "denoising", code=1)
     assert f'"{sys.executable}" -m pip install --no-deps spandrel einops' in text
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("spandrel") is None,
+    reason='spandrel is not installed: "pip install --no-deps spandrel einops"',
+)
+def test_a_network_of_somebody_else_is_imported_and_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the file that its author published to a larger photo."""
+    import_spandrel()
+    package = importlib.import_module("spandrel.architectures.ESRGAN")
+    state = package.ESRGAN(num_filters=8, num_blocks=1, scale=2).state_dict()
+    published = tmp_path / "Real ESRGAN_x2.pth"
+    torch.save({"params_ema": state}, published)
+    text = said(capsys, "import", str(published), "--stage", "inpainting", code=1)
+    assert "serves enlargement, not inpainting: say --stage enlargement" in text
+    text = said(capsys, "import", str(published), "--licence", "BSD-3-Clause")
+    assert text == "Real-ESRGAN_x2: imported for enlargement (ESRGAN)\n"
+    model = listed(capsys)["Real-ESRGAN_x2"]
+    assert (model["licence"], model["kind"], model["state"]) == (
+        "BSD-3-Clause",
+        "ESRGAN 2x",
+        "present",
+    )
+    assert "already" in said(capsys, "import", str(published), code=2)
+    assert "cannot be called" in said(capsys, "import", str(published), "--name", "a/b", code=2)
+    assert "Real-ESRGAN_x2: ok" in said(capsys, "verify", "Real-ESRGAN_x2")
+    save_picture(Picture(noise(30, 40, 3)), tmp_path / "a.png")
+    arguments = ["--no-faces", "--enlarge", "Real-ESRGAN_x2"]
+    assert main(["restore", str(tmp_path / "a.png"), *arguments]) == 0
+    assert load_picture(tmp_path / "a-restored.png").pixels.shape == (60, 80, 3)
 
 
 def write_imported(name: str, stage: str) -> ImportedModel:
