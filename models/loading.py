@@ -40,7 +40,6 @@ __all__ = [
     "build",
     "bundled_weights",
     "convert_official",
-    "fits",
     "official_weights",
     "read_content",
     "save_bundled",
@@ -252,15 +251,6 @@ def save_tensors(state: Mapping[str, Tensor], target: Path) -> None:
     own = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     replace_with(target, lambda part: safetensors.torch.save_file(own, part, {"format": "pt"}))
-
-
-def fits(spec: ModelSpec, state: Mapping[str, Tensor]) -> bool:
-    """Whether these are the weights of a network with this spec, by their names and shapes."""
-    with torch.device("meta"):
-        expected = build(spec).state_dict()
-    return {key: value.shape for key, value in expected.items()} == {
-        key: value.shape for key, value in state.items()
-    }
 
 
 def read_content(path: Path) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from models.loading import fits, read_content
-from models.registry import OfficialFile, WeightFileError, official_files
+from models.loading import build, read_content
+from models.registry import ModelSpec, OfficialFile, WeightFileError, official_files
 from models.torchscript import is_torchscript
 
 
@@ -42,3 +44,12 @@ def _arrays(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         return {}
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def fits(spec: ModelSpec, state: Mapping[str, Tensor]) -> bool:
+    """Whether these are the weights of a network with this spec, by their names and shapes."""
+    with torch.device("meta"):
+        expected = build(spec).state_dict()
+    return {key: value.shape for key, value in expected.items()} == {
+        key: value.shape for key, value in state.items()
+    }
