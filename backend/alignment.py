@@ -31,6 +31,25 @@ Source: the constants of the original implementation of Wan et al., TPAMI 2022, 
 """
 
 TEMPLATE_SCALE = 1.3
+
+FFHQ_TEMPLATE: Landmarks = (
+    np.array(
+        [
+            [192.98138, 239.94708],
+            [318.90277, 240.1936],
+            [256.63416, 314.01935],
+            [201.26117, 371.41043],
+            [313.08905, 371.15118],
+        ]
+    )
+    / 512
+)
+"""The same five points in crops like those of the FFHQ photos, as (x, y) in [0, 1]: GFPGAN,
+RestoreFormer and other networks with a StyleGAN's knowledge of faces were trained on them.
+
+Source: the average of the FFHQ photos at 512 pixels, as facexlib publishes it.
+"""
+
 LEFT_EYE, RIGHT_EYE, NOSE_TIP, MOUTH_CORNERS = (36, 39), (42, 45), 30, (48, 54)
 
 FEATURES = (
@@ -87,13 +106,19 @@ def template_points(crop_size: int) -> Landmarks:
     return (TEMPLATE * TEMPLATE_SCALE + 1) / 2 * crop_size
 
 
-def align(face: Face, crop_size: int) -> Matrix:
+def align(face: Face, crop_size: int, template: Landmarks | None = None) -> Matrix:
     """The similarity that carries the picture onto a crop of `crop_size` pixels.
+
+    Args:
+        face: with its landmarks.
+        crop_size: side of the square crop.
+        template: (5, 2), where the five points shall lie in it; None takes `template_points`.
 
     Raises:
         ValueError: the landmarks are no face: they coincide or are far from the template's shape.
     """
-    points, template = five_points(face.landmarks), template_points(crop_size)
+    points = five_points(face.landmarks)
+    template = template_points(crop_size) if template is None else template
     to_picture = estimate_similarity(template, points)
     if abs(np.linalg.det(to_picture[:, :2])) < 1e-6:
         raise ValueError("The landmarks coincide.")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError
 
 # argparse gives these types no public name.
@@ -87,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="folder for demo-aged.png and demo-restored.png (default: here)",
     )
     demo.set_defaults(run=_run_demo)
+    add_models_command(commands)
     doctor = commands.add_parser("doctor", help="say what works and what does not")
     doctor.set_defaults(run=_run_doctor)
     _add_serve(commands)
@@ -126,6 +128,7 @@ def _add_restore(commands: _Commands) -> None:
     )
     how = parser.add_argument_group("how")
     _add_weights(how)
+    _add_models(parser)
     how.add_argument(
         "--stages",
         type=Path,
@@ -200,6 +203,17 @@ def _add_weights(parser: _Container) -> None:
         default="auto",
         help="where to compute (default: auto, the fastest)",
     )
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    models = parser.add_argument_group("models of your own (see 'restore-old-photo models import')")
+    add = models.add_argument
+    add(
+        "--inpainting", metavar="NAME", help="fill scratches with this model before the restoration"
+    )
+    add("--denoising", metavar="NAME", help="restore the whole picture with this model instead")
+    add("--faces", metavar="NAME", help="enhance faces with this model instead")
+    add("--enlarge", metavar="NAME", help="enlarge the result with this model, as much as it does")
 
 
 def _run_restore(chosen: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -15,6 +16,7 @@ SAID = {
     "faces": "looking for faces",
     "enhancement": "enhancing faces",
     "blending": "blending faces",
+    "enlargement": "enlarging",
 }
 SHARES: dict[Stage, float] = {
     "scratches": 0.15,
@@ -22,6 +24,7 @@ SHARES: dict[Stage, float] = {
     "faces": 0.05,
     "enhancement": 0.25,
     "blending": 0.05,
+    "enlargement": 0.8,
 }
 """Rough parts of the whole time; only the bar depends on them."""
 
@@ -84,3 +87,42 @@ class PhotoProgress:
         self._bar.set_description_str(f"{self._name}: {SAID[stage]}", refresh=False)
         # Only forwards: a bar that runs back looks like an error.
         self._bar.update(max(0.0, done / total - self._bar.n))
+
+
+class DownloadMeter:
+    """Shows how far one download is, how fast, and how long it will take.
+
+    Args:
+        name: what is fetched.
+        source: from where.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        self._label = f"{name} from {source}"
+        self._bar: tqdm[NoReturn] | None = None
+
+    def begin(self, total_bytes: int | None, done_bytes: int) -> None:
+        """A connection stands; called again for each that follows a broken one."""
+        self.end()
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=total_bytes,
+                initial=done_bytes,
+                desc=self._label,
+                unit="B",
+                unit_scale=True,
+                leave=False,
+            )
+            return
+        size = "" if total_bytes is None else f", {total_bytes / 1e6:,.1f} MB"
+        kept = f", {done_bytes / 1e6:,.1f} MB of it are here already" if done_bytes else ""
+        print(f"{self._label}{size}{kept}", file=sys.stderr, flush=True)
+
+    def advance(self, count: int) -> None:
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

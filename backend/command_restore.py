@@ -22,11 +22,13 @@ from backend.composition import composite
 from backend.errors import OptionsError, RestorationError
 from backend.files import check_fits, load_picture, save_picture
 from backend.images import Mask, Metadata, Picture, to_eight_bit
+from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
 from backend.reference import reference_restore
 from backend.results import Result, Stage
+from backend.stages.enlargement import enlarge
 
 UNEXPECTED = RestorationError(
     "This is an error in Restore Old Photo: please report it with the lines above."
@@ -47,6 +49,8 @@ def run_restore(chosen: argparse.Namespace) -> int:
     output = resolve_output(chosen.output, chosen.photos)
     photos, problems = find_photos(chosen.photos)
     networks = Networks.for_options(options)
+    for stage in options.models:
+        networks.model(stage)  # one that cannot be loaded fails once, not for every photo
     for problem in problems:
         _complain(problem)
     failures = len(problems)
@@ -103,6 +107,10 @@ def _options(chosen: argparse.Namespace) -> Options:
         whole_picture=chosen.whole_picture,
         enhance_faces=chosen.enhance_faces,
         weights=chosen.weights or default_weights,
+        inpainting=chosen.inpainting,
+        denoising=chosen.denoising,
+        faces=chosen.faces,
+        enlargement=chosen.enlarge,
         device=chosen.device,
     )
     if chosen.scratches == "mask" and chosen.mask is None:
@@ -115,6 +123,8 @@ def _options(chosen: argparse.Namespace) -> Options:
         raise OptionsError("Nothing is left to do: leave one of the restrictions away.")
     if chosen.high_resolution and not chosen.reference:
         raise OptionsError("--high-resolution is a choice of the original: add --reference.")
+    if chosen.reference and options.models:
+        raise OptionsError("--reference knows the original's networks only: name no other models.")
     if chosen.reference and (not options.whole_picture or options.threshold is not None):
         raise OptionsError(
             "--reference has its own threshold and always restores the whole picture: leave "
@@ -137,15 +147,28 @@ def _restore_photo(
     target = output_path(photo, picture.metadata.suffix, output, "-restored")
     # Before the work, not after it.
     check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
-    check_fits(picture, target)
+    check_fits(_sketch(picture, networks, options), target)
     with PhotoProgress(photo.name, _planned(options)) as progress:
         result = restore(picture, mask, options, networks, progress.show, lambda: False)
-    _save(Picture(result.final, picture.metadata), target, output)
+        final = Picture(result.final, picture.metadata)
+        if options.enlargement is not None:
+            monitor = Monitor("enlargement", progress.show, lambda: False)
+            final = enlarge(final, networks, monitor)
+    _save(final, target, output)
     if stages is not None:
         _write_stages(stages, picture, result)
     _report(photo, target, started, _found(result))
     for note in result.notes:
         print(f"{photo}: {note.message}")
+
+
+def _sketch(picture: Picture, networks: Networks, options: Options) -> Picture:
+    """A picture of the result's size that takes no memory."""
+    scale = 1 if options.enlargement is None else networks.model("enlargement").scale
+    height, width, channels = picture.pixels.shape
+    one = np.zeros((1, 1, channels), dtype=picture.pixels.dtype)
+    shape = (height * scale, width * scale, channels)
+    return Picture(np.broadcast_to(one, shape), picture.metadata)
 
 
 def _restore_as_original(
@@ -199,7 +222,9 @@ def load_mask(path: Path, *, upright: bool = True) -> Mask:
 def _planned(options: Options) -> list[Stage]:
     stages: list[Stage] = ["scratches"] if options.scratches == "automatic" else []
     stages += ["restoration"]
-    return [*stages, "faces", "enhancement", "blending"] if options.enhance_faces else stages
+    if options.enhance_faces:
+        stages += ["faces", "enhancement", "blending"]
+    return stages if options.enlargement is None else [*stages, "enlargement"]
 
 
 def _write_stages(folder: Path, picture: Picture, result: Result) -> None:

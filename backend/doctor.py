@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ from models.registry import (
     official_folder,
     read_manifest,
 )
+from models.stored import is_sound, official_state, sha256_of
 from plugin.profiles import Gimp, Profile, find_gimps, find_profiles, plugin_fault
 from plugin.shared.errors import PluginError
 from plugin.shared.installation import Installation
@@ -108,7 +108,7 @@ def check_faces() -> Check:
     from backend.face_finder import FaceFinder, landmark_model_path
 
     path = landmark_model_path()
-    if _sha256(path) != read_manifest()["landmarks"]["sha256"]:
+    if sha256_of(path) != read_manifest()["landmarks"]["sha256"]:
         return Check("face detection", "not ok", f"{path} is damaged: {_INSTALL}.", True)
     FaceFinder()
     return Check("face detection", "ok", f"dlib {dlib.__version__} with 68 landmarks", True)
@@ -131,12 +131,12 @@ def check_official_weights(folder: Path | None = None) -> Check:
     """The original's checkpoints, which are optional, by their published sums."""
     folder = official_folder() if folder is None else folder
     files = official_files()
-    present = [file for file in files if (folder / file.path).is_file()]
+    present = [file for file in files if official_state(file, folder) != "not downloaded"]
     if not present:
         return Check("official weights", "-", f"none in {folder}; they are optional")
-    damaged = [file.path for file in present if _sha256(folder / file.path) != file.sha256]
+    damaged = [file.path for file in present if not is_sound(file, folder)]
     if damaged:
-        detail = f"{', '.join(damaged)} differs from what was published: get it again."
+        detail = f"{', '.join(damaged)} differs from what was published: get it again, see models."
         return Check("official weights", "not ok", detail)
     return Check("official weights", "ok", f"{len(present)} of {len(files)} files in {folder}")
 
@@ -236,14 +236,6 @@ def _installation(data: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ RestorationError             anything a user should read: what, why, what to do 
 ├── InputError               the picture, mask or file cannot be used
 ├── OptionsError             a choice is out of range or two choices exclude each other
 ├── WeightsError             a weight file is missing, damaged or of another network
+├── DownloadError            a file cannot be fetched or stored
 ├── DeviceError              the chosen device is absent or out of memory
 └── Cancelled                the user stopped the job; not a failure
 """
@@ -46,6 +47,12 @@ class WeightsError(RestorationError):
     """A weight file is missing, damaged, or belongs to another network."""
 
     default_code = "weights"
+
+
+class DownloadError(RestorationError):
+    """A file cannot be fetched or stored."""
+
+    default_code = "download"
 
 
 class DeviceError(RestorationError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from backend.errors import OptionsError
+from models.registry import Stage
 
 Scratches = Literal["automatic", "mask", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -24,6 +25,12 @@ class Options:
         whole_picture: translate the whole picture, not just the masked pixels.
         enhance_faces: find and enhance faces.
         weights: "bundled", "official", or a folder in the official layout.
+        inpainting: name of an imported model that fills the damage before the restoration; None
+            leaves the filling to the weights' own way.
+        denoising: name of an imported model that restores the whole picture in their place.
+        faces: name of an imported model that enhances faces in their place.
+        enlargement: name of an imported model for `stages.enlargement`, which comes after the
+            restoration: that one itself keeps the photo's size.
         device: "auto" takes the fastest device that is present.
     """
 
@@ -33,6 +40,10 @@ class Options:
     whole_picture: bool = True
     enhance_faces: bool = True
     weights: str = "bundled"
+    inpainting: str | None = None
+    denoising: str | None = None
+    faces: str | None = None
+    enlargement: str | None = None
     device: DeviceChoice = "auto"
 
     def __post_init__(self) -> None:
@@ -49,3 +60,28 @@ class Options:
             )
         if not self.weights:
             raise OptionsError("The weights have no name: choose bundled, official or a folder.")
+        self._check_models()
+
+    def _check_models(self) -> None:
+        repairs = self.repair_scratches and self.scratches != "none"
+        for stage, name, is_used, what in (
+            ("inpainting", self.inpainting, repairs, "repair of scratches"),
+            ("denoising", self.denoising, self.whole_picture, "restoration of the whole picture"),
+            ("faces", self.faces, self.enhance_faces, "enhancement of faces"),
+        ):
+            if name is not None and not is_used:
+                raise OptionsError(
+                    f"The {stage} model {name} has nothing to do, because the {what} is switched "
+                    "off: switch it on, or choose no model."
+                )
+
+    @property
+    def models(self) -> dict[Stage, str]:
+        """The chosen imported models by their stage."""
+        chosen: dict[Stage, str | None] = {
+            "inpainting": self.inpainting,
+            "denoising": self.denoising,
+            "faces": self.faces,
+            "enlargement": self.enlargement,
+        }
+        return {stage: name for stage, name in chosen.items() if name is not None}

@@ -9,7 +9,9 @@ from typing import Literal, TypeAlias
 from backend.geometry import Box
 from backend.images import Mask, Pixels
 
-Stage = Literal["scratches", "restoration", "faces", "enhancement", "blending"]
+Stage = Literal["scratches", "restoration", "faces", "enhancement", "blending", "enlargement"]
+"""The last one exists on the command line only."""
+
 LayerKind = Literal["mask", "restored", "repair", "face"]
 
 

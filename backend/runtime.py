@@ -113,7 +113,7 @@ def only_server() -> Iterator[None]:
     """
     with (run_folder() / "serve.lock").open("ab") as file:
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
-        while not _try_lock(file):
+        while not try_lock(file):
             if time.monotonic() > deadline:
                 raise AlreadyRunningError(
                     "The restoration program is running already: use it, or end it first."
@@ -122,7 +122,8 @@ def only_server() -> Iterator[None]:
         yield
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def try_lock(file: IO[bytes]) -> bool:
+    """Take the lock of an open file, which ends with the process; false when another has it."""
     try:
         if sys.platform == "win32":
             file.seek(0)

@@ -49,7 +49,7 @@ class Service:
         self._status = ("loading", "The networks' libraries are being read.")
         self._loader: threading.Thread | None = None
         self._networks: Networks | None = None
-        self._networks_key = ("", "")
+        self._networks_key: tuple[object, ...] = ()
         self._starting = threading.Lock()
         self._working = threading.Lock()
 
@@ -145,7 +145,7 @@ class Service:
     def _networks_for(self, options: Options) -> Networks:
         from backend.networks import Networks
 
-        key = (options.weights, options.device)
+        key = (options.weights, options.device, *sorted(options.models.items()))
         if self._networks is None or self._networks_key != key:
             # Two sets at once could be too much for the memory.
             if self._networks is not None:

@@ -24,6 +24,7 @@ from models.registry import (
     SPEC_METADATA_KEY,
     ModelSpec,
     Network,
+    OfficialFile,
     WeightFileError,
     bundled_files,
     bundled_folder,
@@ -32,6 +33,7 @@ from models.registry import (
 )
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
+from models.stored import replace_with, stored_path
 from models.tone_grid import ToneGrid
 
 __all__ = [
@@ -39,8 +41,11 @@ __all__ = [
     "WeightSet",
     "build",
     "bundled_weights",
+    "convert_official",
     "official_weights",
+    "read_content",
     "save_bundled",
+    "save_tensors",
 ]
 
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {
@@ -165,7 +170,7 @@ def bundled_weights(folder: Path | None = None) -> WeightSet:
 
 
 def official_weights(folder: Path) -> WeightSet:
-    """The original's checkpoints below `folder`, in their published layout.
+    """The original's checkpoints below `folder`, in their published layout; converted or not.
 
     Raises:
         WeightFileError: none of them is there.
@@ -173,12 +178,13 @@ def official_weights(folder: Path) -> WeightSet:
     sources: dict[Network, tuple[ModelSpec | None, _Source]] = {}
     for file in official_files():
         assert file.spec.network != "restoration"  # the manifest lists single networks
-        path = folder / file.path
+        path = stored_path(folder / file.path)
         sources[file.spec.network] = (file.spec, _Source(path, file.wrapping_key))
     if not any(source.path.is_file() for _, source in sources.values()):
         raise WeightFileError(
-            f"There are no official weights in {folder}: put the published checkpoint folders "
-            "'Global' and 'Face_Enhancement' there, or choose the bundled weights."
+            f"There are no official weights in {folder}: get them with 'restore-old-photo models "
+            "download official', name a folder that holds the published 'Global' and "
+            "'Face_Enhancement', or choose the bundled weights."
         )
     return WeightSet(str(folder), sources)
 
@@ -212,16 +218,45 @@ def save_bundled(module: nn.Module, spec: ModelSpec, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _read_state(source: _Source) -> dict[str, Tensor]:
-    path = source.path
+def convert_official(file: OfficialFile, original: Path, target: Path) -> None:
+    """Write a checkpoint's weights, exactly as they are and nothing else, as safetensors.
+
+    Args:
+        file: what `original` is.
+        original: read and left as it is.
+        target: replaced only when the whole file is written.
+
+    Raises:
+        WeightFileError: `original` is damaged, or of another network.
+    """
+    state = _read_state(_Source(original, file.wrapping_key))
+    with torch.device("meta"):
+        expected = build(file.spec).state_dict()
+    _check_fit(expected, state, original)
+    save_tensors(state, target)
+
+
+def save_tensors(state: Mapping[str, Tensor], target: Path) -> None:
+    """Write named arrays as safetensors; `target` is replaced when all is on the disk."""
+    # Clones, because safetensors refuses arrays that share their memory.
+    own = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_with(target, lambda part: safetensors.torch.save_file(own, part, {"format": "pt"}))
+
+
+def read_content(path: Path) -> Any:
+    """Whatever numbers a weight file holds, arranged as it arranges them.
+
+    Raises:
+        WeightFileError: it is incomplete, or holds more than numbers.
+    """
     try:
         if path.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            # Mapped, so that the optimiser's state in the file takes no memory.
-            content = torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-            )
+            return safetensors.torch.load_file(path)
+        # Mapped, so that the optimiser's state in the file takes no memory.
+        return torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes make unpicklers raise nearly anything
@@ -229,6 +264,11 @@ def _read_state(source: _Source) -> dict[str, Tensor]:
             f"The weight file {path} is incomplete, or holds something other than numbers "
             f"({type(error).__name__}): get it again from its publisher."
         ) from error
+
+
+def _read_state(source: _Source) -> dict[str, Tensor]:
+    path = source.path
+    content = read_content(path)
     if source.wrapping_key is not None and isinstance(content, dict):
         content = content.get(source.wrapping_key, content)
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):

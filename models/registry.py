@@ -31,6 +31,9 @@ Network = Literal[
     "face_512",
 ]
 
+Stage = Literal["detection", "restoration", "faces", "inpainting", "denoising", "enlargement"]
+"""What a model is for; the original's checkpoints serve the first three."""
+
 SPEC_METADATA_KEY = "spec"
 """Where a bundled safetensors file keeps its ModelSpec as JSON."""
 
@@ -84,6 +87,19 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class WeightSource:
+    """Where a file can be fetched.
+
+    Attributes:
+        url: of the file itself, or of a zip archive that contains it.
+        member: its name inside the archive; None where the URL is the file.
+    """
+
+    url: str
+    member: str | None = None
+
+
+@dataclass(frozen=True)
 class OfficialFile:
     """One of the original's checkpoints.
 
@@ -92,7 +108,8 @@ class OfficialFile:
         size_bytes: None where nobody recorded it.
         sha256: of the published file.
         wrapping_key: entry that holds the weights, for a file that holds more; else None.
-        archive: name of the published archive that contains it.
+        parameters: how many numbers the network learned, of four bytes each.
+        sources: where it is published, the best first.
     """
 
     spec: ModelSpec
@@ -100,7 +117,12 @@ class OfficialFile:
     size_bytes: int | None
     sha256: str
     wrapping_key: str | None
-    archive: str
+    parameters: int = 0
+    sources: tuple[WeightSource, ...] = ()
+
+    @property
+    def stage(self) -> Stage:
+        return stage_of(self.spec.network)
 
 
 def data_folder() -> Path:
@@ -134,6 +156,8 @@ def read_manifest() -> dict[str, Any]:
 
 def official_files() -> list[OfficialFile]:
     """The original's checkpoints, one for each network."""
+    official = read_manifest()["official"]
+    archives = official["archives"]
     return [
         OfficialFile(
             ModelSpec(
@@ -143,10 +167,21 @@ def official_files() -> list[OfficialFile]:
             entry["size_bytes"],
             entry["sha256"],
             entry["wrapping_key"],
-            entry["archive"],
+            entry["parameters"],
+            tuple(
+                WeightSource(source.get("url") or archives[source["archive"]], source.get("member"))
+                for source in entry["sources"]
+            ),
         )
-        for entry in read_manifest()["official"]["files"]
+        for entry in official["files"]
     ]
+
+
+def stage_of(network: str) -> Stage:
+    """The stage that a network serves."""
+    if network == "detection":
+        return "detection"
+    return "faces" if network.startswith("face") else "restoration"
 
 
 def bundled_files(folder: Path | None = None) -> dict[Network, Path]:

@@ -27,6 +27,9 @@ CHECKS = (
     ("mypy", ["mypy"]),
 )
 
+# Without their dependencies, as users install them: those would bring another torch.
+OTHER_MODELS = ("spandrel==0.4.2", "einops>=0.8")
+
 
 @dataclass(frozen=True)
 class TestPackagesStep:
@@ -45,6 +48,7 @@ class TestPackagesStep:
 
     def do(self) -> None:
         self.environment.install(["--editable", f"{CHECKOUT}[test]"])
+        self.environment.install(["--no-deps", *OTHER_MODELS])
         self._record.write_text(self._fingerprint())
 
     def undo(self) -> None:

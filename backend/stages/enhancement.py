@@ -6,12 +6,20 @@ from dataclasses import dataclass
 
 import torch
 
-from backend.alignment import Crop, Face, align, cut_crop, pixels_per_crop_pixel
+from backend.alignment import (
+    FFHQ_TEMPLATE,
+    Crop,
+    Face,
+    align,
+    cut_crop,
+    pixels_per_crop_pixel,
+)
 from backend.geometry import Matrix
 from backend.images import Pixels
 from backend.monitor import Monitor
 from backend.networks import Networks
 from models.registry import Network
+from models.spandrel_networks import FACE_CROP_SIZE
 
 LARGE_FACE = 1.5
 """Pixels of the picture per pixel of the 256-crop from which the 512 network is worth its time."""
@@ -38,12 +46,14 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
     Args:
         color: (H, W, 1 or 3) of the restored picture.
         face: with its landmarks.
-        networks: with "face_256", and perhaps "face_512".
+        networks: with a model for faces, or "face_256" and perhaps "face_512".
         monitor: of this face.
 
     Raises:
         ValueError: the landmarks do not have the shape of a face.
     """
+    if networks.uses_model("faces"):
+        return _enhance_with_model(color, face, networks, monitor)
     name = choose_network(face, networks)
     generator = networks.face(name)
     to_crop = align(face, generator.crop_size)
@@ -55,6 +65,17 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
         y = x + y
     after = ((y + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()
     return EnhancedFace(to_crop, before, after)
+
+
+def _enhance_with_model(
+    color: Pixels, face: Face, networks: Networks, monitor: Monitor
+) -> EnhancedFace:
+    to_crop = align(face, FACE_CROP_SIZE, FFHQ_TEMPLATE * FACE_CROP_SIZE)
+    before = cut_crop(color, to_crop, FACE_CROP_SIZE)
+    x = torch.from_numpy(before).permute(2, 0, 1)[None]
+    with monitor.watching(networks.model("faces").module):
+        y = networks.run_model("faces", x)
+    return EnhancedFace(to_crop, before, y[0].permute(1, 2, 0).float().cpu().numpy())
 
 
 def choose_network(face: Face, networks: Networks) -> Network:

@@ -40,7 +40,13 @@ CONTEXT = 256
 
 
 def restore_global(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, only_damage: bool = False
+    image: Tensor,
+    damage: Mask,
+    networks: Networks,
+    monitor: Monitor,
+    *,
+    only_damage: bool = False,
+    is_filled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Restore a picture.
 
@@ -50,11 +56,15 @@ def restore_global(
         networks: with encoder, mapping and decoder.
         monitor: of the stage.
         only_damage: leave out tiles without damage, where the weights allow tiles.
+        is_filled: the damage is filled in `image` already, and restored like the rest: the
+            weights' own repair would put something else into its place.
 
     Returns:
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
     """
     hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
+    if is_filled:
+        hole = np.zeros_like(hole)
     plan = choose_plan(networks, bool(hole.any()))
     inference = networks.spec(plan.main).inference
     mask = torch.from_numpy((hole > 0).astype(np.float32))[None, None]
@@ -160,7 +170,7 @@ def make_translator(networks: Networks, mapping: Network) -> Runner:
 
 
 def repair_scratches(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor
+    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool = False
 ) -> tuple[Tensor, Box]:
     """Restore the damaged pixels alone, in the tone of the untouched picture.
 
@@ -169,20 +179,23 @@ def repair_scratches(
         damage: (H, W) with at least one pixel that is not 0.
         networks: with encoder, mapping and decoder.
         monitor: of the stage.
+        is_filled: see `restore_global`.
 
     Returns:
         (1, 3, h, w) of the box around the damage, and the box.
     """
     box = bounding_box(damage)
     region = box
-    if choose_plan(networks, True).tiled:
+    if choose_plan(networks, not is_filled).tiled:
         size = Box(0, 0, damage.shape[1], damage.shape[0]).size
         region = box.grown(CONTEXT).clipped(size)
     else:
         region = Box(0, 0, damage.shape[1], damage.shape[0])
     rows, columns = region.slices
     part, hole = image[..., rows, columns], damage[region.slices]
-    restored, coverage = restore_global(part, hole, networks, monitor, only_damage=True)
+    restored, coverage = restore_global(
+        part, hole, networks, monitor, only_damage=True, is_filled=is_filled
+    )
     monitor.check()
     known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
     matched = match_tone(

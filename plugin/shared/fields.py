@@ -8,6 +8,7 @@ from __future__ import absolute_import, division, unicode_literals
 import json
 import math
 import numbers
+import re
 
 from .messages import LAYER_KINDS, STAGES, STATUSES, Cancelled, Done, Failed, Layer, Note, Progress
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # GIMP's own limit for the sides of a picture; the body's limit bounds their product.
 MAX_SIDE = 2**19
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 class ProtocolError(ValueError):
@@ -96,6 +99,14 @@ def text(value, name):
     return value
 
 
+def model_name(value, name):
+    # type: (Any, Text) -> Text
+    # A plain word: it becomes part of a path.
+    if not _MODEL_NAME.match(text(value, name)):
+        raise ProtocolError("%s is %r, but it must be the name of a model." % (name, value))
+    return text(value, name)
+
+
 def record(value, name):
     # type: (Any, Text) -> Record
     if not isinstance(value, dict):
@@ -153,6 +164,9 @@ OPTIONS = (
     ("enhance_faces", flag),
     ("weights", text),
     ("device", choice("auto", "cpu", "cuda")),
+    ("inpainting", optional(model_name)),
+    ("denoising", optional(model_name)),
+    ("faces", optional(model_name)),
 )  # type: Fields
 HEADER = (
     ("width", _side),

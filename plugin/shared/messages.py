@@ -44,19 +44,25 @@ class JobOptions(_Value):
             value recommended for the weights.
         weights: "bundled", "official" or the name of an installed set; never a path.
         device: "auto", "cpu" or "cuda".
+        inpainting: name of an imported model that fills scratches; None takes the weights' way.
+        denoising: the same for the whole picture.
+        faces: the same for faces.
     """
 
     def __init__(
         self,
-        scratches="automatic",
-        threshold=None,
-        repair_scratches=True,
-        whole_picture=True,
-        enhance_faces=True,
-        weights="bundled",
-        device="auto",
+        scratches="automatic",  # type: Text
+        threshold=None,  # type: Optional[float]
+        repair_scratches=True,  # type: bool
+        whole_picture=True,  # type: bool
+        enhance_faces=True,  # type: bool
+        weights="bundled",  # type: Text
+        device="auto",  # type: Text
+        inpainting=None,  # type: Optional[Text]
+        denoising=None,  # type: Optional[Text]
+        faces=None,  # type: Optional[Text]
     ):
-        # type: (Text, Optional[float], bool, bool, bool, Text, Text) -> None
+        # type: (...) -> None
         self.scratches = scratches
         self.threshold = threshold
         self.repair_scratches = repair_scratches
@@ -64,6 +70,9 @@ class JobOptions(_Value):
         self.enhance_faces = enhance_faces
         self.weights = weights
         self.device = device
+        self.inpainting = inpainting
+        self.denoising = denoising
+        self.faces = faces
 
 
 class _Raster(_Value):

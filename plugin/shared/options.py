@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Text, Tuple, Union  # noqa: F401 - in type comments
 
-    Argument = Union["Choice", "Flag", "Share"]
+    Argument = Union["Choice", "Flag", "Share", "ModelName"]
     Values = Dict[Text, Any]
 
 MENU = "Restore Old Photo"
@@ -60,6 +60,22 @@ class Share(object):
         self.label = label
         self.blurb = blurb
         self.default = default
+
+
+class ModelName(object):
+    """The name of a model that the user imported; an empty one takes the weights' own network.
+
+    It is no Choice: GIMP keeps a procedure's choices from the day it was registered, and models
+    come and go. A dialog fills its list from `imported.names` each time.
+    """
+
+    default = ""
+
+    def __init__(self, name, label, blurb):
+        # type: (Text, Text, Text) -> None
+        self.name = name
+        self.label = label
+        self.blurb = blurb
 
 
 SCRATCHES = Choice(
@@ -114,6 +130,23 @@ DEVICE = Choice(
 )
 
 
+# Named like the stages that the models serve.
+INPAINTING = ModelName(
+    "inpainting", "F_ill scratches with", "Imported model that fills scratches; empty: none"
+)
+DENOISING = ModelName(
+    "denoising",
+    "Remove _noise with",
+    "Imported model that restores the whole picture in place of the weights; empty: none",
+)
+FACE_MODEL = ModelName(
+    "faces",
+    "Enh_ance faces with",
+    "Imported model that enhances faces in place of the weights; empty: none",
+)
+MODEL_NAMES = (INPAINTING, DENOISING, FACE_MODEL)
+
+
 class Action(object):
     """One menu entry and procedure.
 
@@ -154,14 +187,20 @@ class Action(object):
                 value = None
             chosen[argument.name.replace("-", "_")] = value
         chosen.update(self.fixed)
-        return JobOptions(**chosen)
+        options = JobOptions(**chosen)
+        # A model that is remembered from another run does not matter where its stage is off.
+        repairs = options.repair_scratches and options.scratches != "none"
+        options.inpainting = (options.inpainting or None) if repairs else None
+        options.denoising = (options.denoising or None) if options.whole_picture else None
+        options.faces = (options.faces or None) if options.enhance_faces else None
+        return options
 
 
 RESTORE = Action(
     "plug-in-restore-old-photo",
     "_Restore...",
     "Repair scratches, restore faded colours and detail, and enhance the faces of an old photo",
-    (SCRATCHES, THRESHOLD, WHOLE_PICTURE, ENHANCE_FACES, WEIGHTS, DEVICE),
+    (SCRATCHES, THRESHOLD, WHOLE_PICTURE, ENHANCE_FACES, WEIGHTS, DEVICE) + MODEL_NAMES,
     {},
 )
 DETECT = Action(
@@ -180,7 +219,7 @@ REPAIR = Action(
     "plug-in-restore-old-photo-repair",
     "Repair _Scratches",
     "Repair what is selected or painted in the scratch mask layer, and nothing else",
-    (WEIGHTS, DEVICE),
+    (WEIGHTS, DEVICE, INPAINTING),
     {
         "scratches": "mask",
         "repair_scratches": True,
@@ -192,7 +231,7 @@ FACES = Action(
     "plug-in-restore-old-photo-faces",
     "Enhance _Faces",
     "Find faces and restore their details, and nothing else",
-    (WEIGHTS, DEVICE),
+    (WEIGHTS, DEVICE, FACE_MODEL),
     {
         "scratches": "none",
         "repair_scratches": False,

@@ -14,12 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
-from backend.errors import Cancelled, OptionsError, RestorationError
+from backend.errors import Cancelled, OptionsError, RestorationError, WeightsError
 from backend.images import Pixels
 from backend.jobs import LayerData
+from backend.networks import Networks
+from backend.options import Options
 from backend.service import Service
 from models.registry import bundled_files
 from plugin.shared import protocol
+from tests.backend.other_networks import networks_with
 from tests.backend.running import (
     RunningServer,
     environment_for,
@@ -244,3 +247,30 @@ def test_the_real_server_ends_when_it_is_told(real_server: RunningServer) -> Non
     real_server.process.send_signal(signal.SIGTERM)
     wait_until(lambda: real_server.process.poll() is not None)
     assert not real_server.runtime_file.exists()
+
+
+def test_a_model_that_was_not_imported_is_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="'scunet' was not imported: import one"):
+        restore(service, photo(3, 8), denoising="scunet")
+
+
+def test_the_names_of_models_choose_the_networks(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Options] = []
+
+    def for_options(options: Options) -> Networks:
+        asked.append(options)
+        return networks_with({"denoising": lambda x: 1 - x})
+
+    monkeypatch.setattr(Networks, "for_options", for_options)
+    for name in ("scunet", "scunet", "nafnet"):
+        done, items = restore(service, photo(3, 8), scratches="none", denoising=name)
+        restored = array_of(layers_of(items)["restored"])
+        np.testing.assert_allclose(restored, 255 - photo(3, 8), atol=1)
+    # The networks stay warm while the names stay the same.
+    assert [options.denoising for options in asked] == ["scunet", "nafnet"]
+    assert done.model == "random, my-denoising"

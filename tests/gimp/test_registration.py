@@ -36,6 +36,9 @@ def test_restore_offers_every_choice_with_its_default(console: GimpProcess) -> N
         "enhance-faces": True,
         "weights": "bundled",
         "device": "auto",
+        "inpainting": "",
+        "denoising": "",
+        "faces": "",
     }
 
 

@@ -5,6 +5,8 @@ Each test leaves screenshots in build/screenshots, to be looked at.
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 
 import numpy as np
@@ -99,6 +101,34 @@ def test_detect_shows_the_damage_as_a_glow(desk: Desk) -> None:
     desk.choose(RESTORE)
     desk.accept(TITLE, "dialog-with-mask")
     wait_for(lambda: len(desk.names()) == 3, 20, "the layers")
+
+
+def test_an_imported_model_can_be_chosen_and_given_up(desk: Desk) -> None:
+    folder = desk.gimp.home / "weights" / "imported"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, stage in (("lama", "inpainting"), ("nafnet", "denoising"), ("scunet", "denoising")):
+        (folder / f"{name}.json").write_text(json.dumps({"stage": stage}))
+    desk.open(portrait())
+    chosen = []
+    for key in ("Down", "Up"):
+        desk.choose(RESTORE)
+        window = desk.screen.await_window(TITLE)
+        desk.screen.move(window)
+        # Over "Enhance faces" and back to "Advanced", which opens; then to the list.
+        desk.screen.press("alt+f", "alt+f", "Tab", "space")
+        time.sleep(0.5)
+        desk.screen.press("alt+n", key)
+        desk.shoot(f"models-{key.lower()}")
+        jobs = len(desk.backend.jobs)
+        desk.screen.press("alt+o")
+        desk.screen.await_no(window)
+        wait_for(lambda before=jobs: len(desk.backend.jobs) > before, 20, "the job")
+        wait_for(lambda: len(desk.names()) > len(chosen) + 1, 20, "the layers")
+        chosen.append(desk.backend.last.header.options)
+        shutil.rmtree(folder, ignore_errors=True)  # one that is gone can still be given up
+    assert [options.denoising for options in chosen] == ["nafnet", None]
+    assert [options.inpainting for options in chosen] == [None, None]
+    assert [options.enhance_faces for options in chosen] == [True, True]
 
 
 def test_a_failure_is_shown_in_words(desk: Desk) -> None:

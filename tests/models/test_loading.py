@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return [
             OfficialFile(
                 ModelSpec(f.spec.network, f.spec.family, small[f.spec.network], f.spec.inference),
-                *(f.path, f.size_bytes, f.sha256, f.wrapping_key, f.archive),
+                *(f.path, f.size_bytes, f.sha256, f.wrapping_key),
             )
             for f in official_files()
             if f.spec.network in small

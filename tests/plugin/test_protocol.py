@@ -19,6 +19,8 @@ shares = st.floats(0, 1)
 words = st.text(max_size=30)
 counts = st.integers(0, 2**19)
 
+model_names = st.none() | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)
+
 options = st.builds(
     protocol.JobOptions,
     scratches=st.sampled_from(["automatic", "mask", "none"]),
@@ -28,6 +30,9 @@ options = st.builds(
     enhance_faces=st.booleans(),
     weights=words,
     device=st.sampled_from(["auto", "cpu", "cuda"]),
+    inpainting=model_names,
+    denoising=model_names,
+    faces=model_names,
 )
 headers = st.builds(
     protocol.RequestHeader,
@@ -169,6 +174,8 @@ def test_bytes_after_the_request_are_refused() -> None:
         ({"width": 2**19, "height": 2**19}, "scale it down"),
         ({"options": protocol.JobOptions(threshold=1.5)}, "threshold is 1.5"),
         ({"options": protocol.JobOptions(threshold=math.nan)}, "threshold is nan"),
+        ({"options": protocol.JobOptions(faces="../x")}, "name of a model"),
+        ({"options": protocol.JobOptions(denoising="")}, "name of a model"),
         ({"options": protocol.JobOptions(scratches="all")}, "scratches is 'all'"),
         ({"options": protocol.JobOptions(weights=None)}, "weights is None"),  # type: ignore[arg-type]
     ],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.shared import imported
 from plugin.shared import options as choices
 from plugin.shared.errors import Cancelled, ConnectionLostError, JobError, PluginError
 from plugin.shared.host import Host, Outcome, Picture, Watcher
@@ -259,10 +261,45 @@ def test_each_argument_reaches_the_job() -> None:
         "enhance-faces": False,
         "weights": "official",
         "device": "cpu",
+        "inpainting": "lama",
     }
     assert choices.RESTORE.job_options(values) == JobOptions(
-        "mask", 0.25, True, False, False, "official", "cpu"
+        "mask", 0.25, True, False, False, "official", "cpu", "lama"
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ("lama", "scunet", "gfpgan")),
+        ({"scratches": "none"}, (None, "scunet", "gfpgan")),
+        ({"whole-picture": False}, ("lama", None, "gfpgan")),
+        ({"enhance-faces": False}, ("lama", "scunet", None)),
+        ({"inpainting": "", "denoising": "", "faces": ""}, (None, None, None)),
+    ],
+)
+def test_a_remembered_model_is_sent_only_where_its_stage_runs(
+    values: dict[str, object], expected: tuple[str | None, ...]
+) -> None:
+    chosen = {"inpainting": "lama", "denoising": "scunet", "faces": "gfpgan", **values}
+    options = choices.RESTORE.job_options(chosen)
+    assert (options.inpainting, options.denoising, options.faces) == expected
+
+
+def test_a_dialog_finds_the_imported_models_of_a_stage(tmp_path: Path) -> None:
+    assert imported.names(str(tmp_path), "faces") == []
+    folder = tmp_path / "weights" / "imported"
+    folder.mkdir(parents=True)
+    for name, text in (
+        ("b", '{"stage": "faces"}'),
+        ("a", '{"stage": "faces"}'),
+        ("c", '{"stage": "denoising"}'),
+        ("broken", "{"),
+        ("list", "[]"),
+    ):
+        (folder / f"{name}.json").write_text(text)
+    (folder / "a.safetensors").touch()
+    assert imported.names(str(tmp_path), "faces") == ["a", "b"]
 
 
 def test_a_threshold_of_zero_is_the_recommended_one() -> None:

@@ -13,11 +13,12 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 from restore_old_photo_gimp3.host import Gimp3Host  # noqa: E402
-from restore_old_photo_shared import launcher  # noqa: E402
+from restore_old_photo_shared import imported, launcher  # noqa: E402
 from restore_old_photo_shared import options as choices  # noqa: E402
 from restore_old_photo_shared.client import Client  # noqa: E402
 from restore_old_photo_shared.errors import Cancelled, PluginError  # noqa: E402
 from restore_old_photo_shared.host import Watcher  # noqa: E402
+from restore_old_photo_shared.installation import find_installation  # noqa: E402
 from restore_old_photo_shared.run import run as restore  # noqa: E402
 from restore_old_photo_shared.run import stop_if_cancelled  # noqa: E402
 
@@ -68,6 +69,8 @@ def add_argument(procedure: Gimp.Procedure, argument: choices.Argument) -> None:
         procedure.add_double_argument(
             *named, argument.minimum, argument.maximum, argument.default, flags
         )
+    elif isinstance(argument, choices.ModelName):
+        procedure.add_string_argument(*named, argument.default, flags)
     else:
         words = Gimp.Choice.new()
         for number, (word, label, blurb) in enumerate(argument.values):
@@ -123,7 +126,9 @@ def run_action(
             title = dialog.TITLES[action.name]
     host = Gimp3Host(image, drawables, title)
     asks = run_mode == Gimp.RunMode.INTERACTIVE and action.has_dialog and title is not None
-    if asks and not dialog.ask(action, procedure, config, dialog.hint_for(action, host)):
+    if asks and not dialog.ask(
+        action, procedure, config, dialog.hint_for(action, host), imported_names()
+    ):
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     values = {argument.name: config.get_property(argument.name) for argument in action.arguments}
     group = restore(host, action, values, connect)
@@ -132,6 +137,16 @@ def run_action(
     result.remove(1)
     result.insert(1, GObject.Value(Gimp.Layer, group))
     return result
+
+
+def imported_names() -> dict[str, list[str]]:
+    """The imported models that the dialog can offer, by the argument that names one."""
+    try:
+        folder = str(Path(__file__).resolve().parent)
+        home = find_installation(folder, os.environ).home
+    except PluginError:  # the run itself says so, with what to do about it
+        return {}
+    return {argument.name: imported.names(home, argument.name) for argument in choices.MODEL_NAMES}
 
 
 def connect(watcher: Watcher) -> Client:

@@ -1,0 +1,37 @@
+"""Stage 2, with a model of the user's: restore the whole picture in place of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from backend.monitor import Monitor
+from backend.networks import Networks
+from backend.tiling import run_tiled
+
+TILE, OVERLAP = 512, 96
+MULTIPLE = 16
+
+
+def denoise(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
+    """Run the denoising model over the picture.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1], its damage repaired already.
+        networks: with a model for denoising.
+        monitor: of this part.
+
+    Returns:
+        (1, 3, H, W) in [0, 1].
+    """
+    module = networks.model("denoising").module
+
+    def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
+        with part.watching(module):
+            return networks.run_model("denoising", *tiles)
+
+    denoised, _ = run_tiled(
+        run, [image], channels=3, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+    )
+    return denoised
