@@ -124,6 +124,25 @@ def _add_restore(commands: _Commands) -> None:
         help="leave everything outside scratches and faces as it is, to the last bit",
     )
     what.add_argument(
+        "--no-cleaning",
+        dest="cleaning",
+        action="store_false",
+        help="keep grain, blur and JPEG blocks of the whole picture",
+    )
+    what.add_argument(
+        "--no-tone",
+        dest="tone",
+        action="store_false",
+        help="keep fading, shading and colour casts of the whole picture",
+    )
+    what.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="share of cleaning and tone that is applied outside scratches, 0 to 1 (default: 1)",
+    )
+    what.add_argument(
         "--no-faces", dest="enhance_faces", action="store_false", help="do not look for faces"
     )
     how = parser.add_argument_group("how")

@@ -105,6 +105,9 @@ def _options(chosen: argparse.Namespace) -> Options:
         scratches=chosen.scratches,
         threshold=chosen.threshold,
         whole_picture=chosen.whole_picture,
+        cleaning=chosen.cleaning,
+        tone=chosen.tone,
+        strength=chosen.strength,
         enhance_faces=chosen.enhance_faces,
         weights=chosen.weights or default_weights,
         inpainting=chosen.inpainting,
@@ -125,10 +128,11 @@ def _options(chosen: argparse.Namespace) -> Options:
         raise OptionsError("--high-resolution is a choice of the original: add --reference.")
     if chosen.reference and options.models:
         raise OptionsError("--reference knows the original's networks only: name no other models.")
-    if chosen.reference and (not options.whole_picture or options.threshold is not None):
+    is_partial = not (options.whole_picture and options.cleaning and options.tone)
+    if chosen.reference and (is_partial or options.strength < 1 or options.threshold is not None):
         raise OptionsError(
-            "--reference has its own threshold and always restores the whole picture: leave "
-            "--threshold and --no-whole-picture away."
+            "--reference has its own threshold and always restores the whole picture fully: leave "
+            "--threshold, --strength, --no-whole-picture, --no-cleaning and --no-tone away."
         )
     return options
 

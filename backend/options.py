@@ -23,6 +23,10 @@ class Options:
             value recommended for the weights.
         repair_scratches: fill the masked pixels; False stops after the mask ("detect only").
         whole_picture: translate the whole picture, not just the masked pixels.
+        cleaning: with the whole picture, remove grain, blur and JPEG blocks.
+        tone: with the whole picture, undo fading, shading and casts. The original's weights know
+            no such choice: their cleaning changes the tone, too.
+        strength: share of cleaning and tone that is applied outside the damage, in [0, 1].
         enhance_faces: find and enhance faces.
         weights: "bundled", "official", or a folder in the official layout.
         inpainting: name of an imported model that fills the damage before the restoration; None
@@ -38,6 +42,9 @@ class Options:
     threshold: float | None = None
     repair_scratches: bool = True
     whole_picture: bool = True
+    cleaning: bool = True
+    tone: bool = True
+    strength: float = 1.0
     enhance_faces: bool = True
     weights: str = "bundled"
     inpainting: str | None = None
@@ -58,6 +65,10 @@ class Options:
                 f"The threshold is {self.threshold}, but it is a probability: "
                 "choose a value from 0 to 1."
             )
+        if not 0.0 <= self.strength <= 1.0:
+            raise OptionsError(
+                f"The strength is {self.strength}, but it is a share: choose a value from 0 to 1."
+            )
         if not self.weights:
             raise OptionsError("The weights have no name: choose bundled, official or a folder.")
         self._check_models()
@@ -66,7 +77,12 @@ class Options:
         repairs = self.repair_scratches and self.scratches != "none"
         for stage, name, is_used, what in (
             ("inpainting", self.inpainting, repairs, "repair of scratches"),
-            ("denoising", self.denoising, self.whole_picture, "restoration of the whole picture"),
+            (
+                "denoising",
+                self.denoising,
+                self.whole_picture and self.cleaning,
+                "cleaning of the whole picture",
+            ),
             ("faces", self.faces, self.enhance_faces, "enhancement of faces"),
         ):
             if name is not None and not is_used:

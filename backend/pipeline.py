@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from backend.alignment import Face, feature_areas
 from backend.assembly import Assembly
 from backend.device import memory_errors_explained
 from backend.errors import InputError
 from backend.images import Mask, Picture
-from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
 from backend.stages.blending import blend_face
-from backend.stages.denoising import denoise
 from backend.stages.enhancement import EnhancedFace, enhance_face
 from backend.stages.faces import FOR_RECOGNITION, find_faces, search_faces
 from backend.stages.filling import fill
-from backend.stages.restoration import repair_scratches, restore_global
+from backend.stages.restoration import repair_scratches
 from backend.stages.scratches import find_scratches
-from backend.tensors import to_mask
+from backend.whole_picture import restore_whole_picture
 
 
 def restore(
@@ -92,31 +89,12 @@ def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks
         if is_filled:
             image = fill(image, hole, networks, monitor.part(0, 2))
             monitor = monitor.part(1, 2)
-        if options.whole_picture and networks.uses_model("denoising"):
-            result.add_restored(_denoise(image, hole, is_filled, networks, monitor), hole)
-        elif options.whole_picture:
-            restored, _ = restore_global(image, hole, networks, monitor, is_filled=is_filled)
+        if options.whole_picture:
+            restored = restore_whole_picture(result.image, image, hole, options, networks, monitor)
             result.add_restored(restored, hole)
         elif hole.any():
             repaired, box = repair_scratches(image, hole, networks, monitor, is_filled=is_filled)
             result.add_repair(repaired, hole, box)
-
-
-def _denoise(
-    image: Tensor, hole: Mask, is_filled: bool, networks: Networks, monitor: Monitor
-) -> Tensor:
-    """The user's model in place of the weights' restoration, after the repair of the damage.
-
-    Both in turn would smooth twice and take twice the time.
-    """
-    if hole.any() and not is_filled:
-        repaired, box = repair_scratches(image, hole, networks, monitor.part(0, 2))
-        rows, columns = box.slices
-        share = to_mask(hole[box.slices])
-        image = image.clone()
-        image[..., rows, columns] += share * (repaired - image[..., rows, columns])
-        monitor = monitor.part(1, 2)
-    return denoise(image, networks, monitor)
 
 
 def _enhance_faces(result: Assembly, seen: list[Face], networks: Networks) -> None:

@@ -78,6 +78,7 @@ TORCH_PLACES = (
     "backend/reference/",
     "backend/pipeline.py",
     "backend/assembly.py",
+    "backend/whole_picture.py",
     "backend/networks.py",
     "backend/device.py",
     "backend/tensors.py",

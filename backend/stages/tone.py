@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
@@ -17,31 +16,30 @@ STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""
 
 
-def restore_tone(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
-    """Undo fading, shading, casts and stains; detail stays as it is.
+def restore_tone(
+    image: Tensor, networks: Networks, monitor: Monitor, *, strength: float = 1.0
+) -> None:
+    """Undo fading, shading, casts and stains in place; detail stays as it is.
 
     Args:
-        image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches.
+        image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches; is changed, not clipped.
         networks: with "tone".
         monitor: of this part of the stage.
-
-    Returns:
-        (1, 3, H, W), not clipped.
+        strength: share of the change that is applied, in [0, 1].
     """
     longest = int(networks.spec("tone").inference["longest_side"])
     network = networks.tone()
-    x = small_copy(image.clamp(0, 1), longest).to(networks.device) * 2 - 1
+    x = small_copy(image, longest).clamp(0, 1).to(networks.device) * 2 - 1
     with monitor.watching(network):
-        grid = network(x).float().cpu()
+        # A grid holds changes from the identity, so a share of it makes a share of the change.
+        grid = network(x).float().cpu() * strength
     height = image.shape[2]
-    result = torch.empty_like(image)
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
         strip = image[:, :, top:bottom] * 2 - 1
         changed = apply_grid(strip, grid, (top / height, bottom / height))
-        result[:, :, top:bottom] = (changed + 1) / 2
-    return result
+        image[:, :, top:bottom] = (changed + 1) / 2
 
 
 def small_copy(image: Tensor, longest: int) -> Tensor:

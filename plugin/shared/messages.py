@@ -42,6 +42,9 @@ class JobOptions(_Value):
         scratches: "automatic", "mask" or "none".
         threshold: damage probability from which a pixel is repaired, in [0, 1]; None takes the
             value recommended for the weights.
+        cleaning: with the whole picture, remove grain, blur and JPEG blocks.
+        tone: with the whole picture, undo fading, shading and casts.
+        strength: share of both that is applied, in [0, 1].
         weights: "bundled", "official" or the name of an installed set; never a path.
         device: "auto", "cpu" or "cuda".
         inpainting: name of an imported model that fills scratches; None takes the weights' way.
@@ -55,6 +58,9 @@ class JobOptions(_Value):
         threshold=None,  # type: Optional[float]
         repair_scratches=True,  # type: bool
         whole_picture=True,  # type: bool
+        cleaning=True,  # type: bool
+        tone=True,  # type: bool
+        strength=1.0,  # type: float
         enhance_faces=True,  # type: bool
         weights="bundled",  # type: Text
         device="auto",  # type: Text
@@ -67,6 +73,9 @@ class JobOptions(_Value):
         self.threshold = threshold
         self.repair_scratches = repair_scratches
         self.whole_picture = whole_picture
+        self.cleaning = cleaning
+        self.tone = tone
+        self.strength = strength
         self.enhance_faces = enhance_faces
         self.weights = weights
         self.device = device

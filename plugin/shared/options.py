@@ -104,6 +104,24 @@ WHOLE_PICTURE = Flag(
     "Remove fading, blur and noise everywhere, not just in the scratches",
     True,
 )
+CLEANING = Flag(
+    "cleaning",
+    "Remove grain and bl_ur",
+    "With the whole picture: remove grain, blur and JPEG blocks",
+    True,
+)
+TONE = Flag(
+    "tone",
+    "Restore tone and co_lour",
+    "With the whole picture: undo fading, shading, stains and colour casts",
+    True,
+)
+STRENGTH = Share(
+    "strength",
+    "Str_ength",
+    "Share of the restoration outside the scratches that is applied: 0 leaves the picture as it is",
+    1.0,
+)
 ENHANCE_FACES = Flag(
     "enhance-faces", "Enhance _faces", "Find faces and restore their details", True
 )
@@ -191,7 +209,8 @@ class Action(object):
         # A model that is remembered from another run does not matter where its stage is off.
         repairs = options.repair_scratches and options.scratches != "none"
         options.inpainting = (options.inpainting or None) if repairs else None
-        options.denoising = (options.denoising or None) if options.whole_picture else None
+        cleans = options.whole_picture and options.cleaning
+        options.denoising = (options.denoising or None) if cleans else None
         options.faces = (options.faces or None) if options.enhance_faces else None
         return options
 
@@ -200,7 +219,18 @@ RESTORE = Action(
     "plug-in-restore-old-photo",
     "_Restore...",
     "Repair scratches, restore faded colours and detail, and enhance the faces of an old photo",
-    (SCRATCHES, THRESHOLD, WHOLE_PICTURE, ENHANCE_FACES, WEIGHTS, DEVICE) + MODEL_NAMES,
+    (
+        SCRATCHES,
+        THRESHOLD,
+        WHOLE_PICTURE,
+        CLEANING,
+        TONE,
+        STRENGTH,
+        ENHANCE_FACES,
+        WEIGHTS,
+        DEVICE,
+    )
+    + MODEL_NAMES,
     {},
 )
 DETECT = Action(

@@ -108,7 +108,7 @@ class Program(object):
         entered = []
         for field, default in zip(fields, defaults):
             value = self.answers.get(field[1], default)
-            if isinstance(value, type("")):
+            if isinstance(value, type("")) and isinstance(field[3], int):
                 value = field[4].index(value)
             entered.append(type(field[3])(value))
         return entered

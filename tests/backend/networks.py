@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -13,35 +11,42 @@ from models.registry import ModelSpec, Network
 
 VAE = {"width": 4, "latent_channels": 8, "residual_blocks": 1}
 MAPPING = {"latent_channels": 8, "width": 16, "residual_blocks": 1}
-RESIDUAL = {"residual": True, "hole": "inpainted", "multiple": 4}
 ORIGINAL = {"residual": False, "hole": "white", "multiple": 16}
 
 
-def _specs(normalization: str, inference: dict[str, Any]) -> dict[Network, ModelSpec]:
-    vae = {**VAE, "normalization": normalization}
-    plain = {**MAPPING, "normalization": normalization}
-    scratch = {**plain, "non_local_blocks": 1}
-    joint = normalization == "none"
+def _face(residual: bool) -> ModelSpec:
+    sizes = {"width": 2, "modulation_width": 4}
+    return ModelSpec("face_256", "face_generator", sizes, {"residual": residual})
+
+
+def _bundled() -> dict[Network, ModelSpec]:
+    sizes = {"width": 4, "deepest_width": 8, "blocks": 1}
+    return {
+        "detection": ModelSpec(
+            "detection", "compact_scratch_unet", sizes, {"threshold": 0.5, "short_side": 256}
+        ),
+        "restoration": ModelSpec(
+            "restoration",
+            "restoration_unet",
+            sizes,
+            {"residual": True, "hole": "filled", "multiple": 16},
+        ),
+        "tone": ModelSpec("tone", "tone_grid", {"width": 4, "blocks": 1}, {"longest_side": 64}),
+        "face_256": _face(residual=True),
+    }
+
+
+def _official() -> dict[Network, ModelSpec]:
+    scratch = {**MAPPING, "non_local_blocks": 1}
+    vaes: list[Network] = ["vae_a", "vae_b_quality", "vae_b_scratch"]
     return {
         "detection": ModelSpec(
             "detection", "scratch_unet", {"width": 4}, {"threshold": 0.5, "short_side": 256}
         ),
-        "vae_a": ModelSpec("vae_a", "restoration_vae", vae, inference),
-        "vae_b_quality": ModelSpec("vae_b_quality", "restoration_vae", vae, inference),
-        "vae_b_scratch": ModelSpec("vae_b_scratch", "restoration_vae", vae, inference),
-        "mapping_quality": ModelSpec(
-            "mapping_quality",
-            "scratch_mapping" if joint else "quality_mapping",
-            scratch if joint else plain,
-            inference,
-        ),
-        "mapping_scratch": ModelSpec("mapping_scratch", "scratch_mapping", scratch, inference),
-        "face_256": ModelSpec(
-            "face_256",
-            "face_generator",
-            {"width": 2, "modulation_width": 4},
-            {"residual": inference["residual"]},
-        ),
+        **{name: ModelSpec(name, "restoration_vae", VAE, ORIGINAL) for name in vaes},
+        "mapping_quality": ModelSpec("mapping_quality", "quality_mapping", MAPPING, ORIGINAL),
+        "mapping_scratch": ModelSpec("mapping_scratch", "scratch_mapping", scratch, ORIGINAL),
+        "face_256": _face(residual=False),
     }
 
 
@@ -61,16 +66,13 @@ class RandomWeights(WeightSet):
     """Weights drawn from a fixed seed.
 
     Args:
-        like: "bundled" (one joint set, no normalization, residual; the detector finds white
-            pixels) or "official".
-        strength: scales the last layers; 0 makes residual networks the identity.
+        like: "bundled" (over pixels, residual; the detector finds white pixels) or "official".
+        strength: scales the last layers; 0 makes residual networks and the tone the identity.
     """
 
     def __init__(self, like: str = "bundled", strength: float = 1.0) -> None:
         super().__init__("random", {})
-        self._specs = (
-            _specs("none", RESIDUAL) if like == "bundled" else _specs("instance", ORIGINAL)
-        )
+        self._specs = _bundled() if like == "bundled" else _official()
         self._like = like
         self._strength = strength
 
@@ -91,8 +93,11 @@ class RandomWeights(WeightSet):
 
     def _scale_last_layer(self, network: Network, module: nn.Module) -> None:
         convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
-        if network.startswith(("vae_b", "face")):
+        if network.startswith(("vae_b", "face", "restoration", "tone")):
             last = convolutions[-1]
+            if network in ("restoration", "tone"):  # fresh ones start at zero
+                generator = torch.Generator().manual_seed(2)
+                last.weight.data = 0.03 * torch.randn(last.weight.shape, generator=generator)
             last.weight.data *= self._strength
             if last.bias is not None:
                 last.bias.data *= self._strength

@@ -29,7 +29,7 @@ from tests.backend.networks import random_networks
 from tests.backend.other_networks import networks_with, seen_by
 from tests.backend.photos import noise, portrait, scratched
 
-OPTIONS = Options(enhance_faces=False)
+OPTIONS = Options(tone=False, enhance_faces=False)
 ONLY_MASK = Options(scratches="mask", whole_picture=False, enhance_faces=False)
 RED = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
 SIZES = [(1, 1), (1, 300), (37, 53), (700, 40), (801, 803)]

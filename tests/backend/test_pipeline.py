@@ -275,7 +275,7 @@ def test_a_cancellation_at_any_event_stops_the_restoration(networks: Networks) -
             record(networks, stop_at=number)
     # The warm networks are as before.
     assert len(record(networks)) == count
-    layers = list(networks.detection().modules()) + list(networks.vae("vae_a").modules())
+    layers = list(networks.detection().modules()) + list(networks.restoration().modules())
     assert not any(layer._forward_pre_hooks for layer in layers)
 
 

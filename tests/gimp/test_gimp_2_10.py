@@ -112,10 +112,23 @@ def test_every_entry_is_registered_with_its_arguments(gimp: OldGimp) -> None:
     facts = gimp.call("facts", procedures=[RESTORE, DETECT, REPAIR, FACES], constants=[])
     first = ["run-mode", "image", "drawable"]
     expected = {
-        RESTORE: ["scratches", "threshold", "whole-picture", "enhance-faces", "weights", "device"],
+        RESTORE: [
+            "scratches",
+            "threshold",
+            "whole-picture",
+            "cleaning",
+            "tone",
+            "strength",
+            "enhance-faces",
+            "weights",
+            "device",
+            "inpainting",
+            "denoising",
+            "faces",
+        ],
         DETECT: ["threshold", "weights", "device"],
-        REPAIR: ["weights", "device"],
-        FACES: ["weights", "device"],
+        REPAIR: ["weights", "device", "inpainting"],
+        FACES: ["weights", "device", "faces"],
     }
     for name, arguments in expected.items():
         params, results = facts["procedures"][name]

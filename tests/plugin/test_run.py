@@ -258,13 +258,16 @@ def test_each_argument_reaches_the_job() -> None:
         "scratches": "mask",
         "threshold": 0.25,
         "whole-picture": False,
+        "cleaning": False,
+        "tone": False,
+        "strength": 0.5,
         "enhance-faces": False,
         "weights": "official",
         "device": "cpu",
         "inpainting": "lama",
     }
     assert choices.RESTORE.job_options(values) == JobOptions(
-        "mask", 0.25, True, False, False, "official", "cpu", "lama"
+        "mask", 0.25, True, False, False, False, 0.5, False, "official", "cpu", "lama"
     )
 
 
@@ -274,6 +277,7 @@ def test_each_argument_reaches_the_job() -> None:
         ({}, ("lama", "scunet", "gfpgan")),
         ({"scratches": "none"}, (None, "scunet", "gfpgan")),
         ({"whole-picture": False}, ("lama", None, "gfpgan")),
+        ({"cleaning": False}, ("lama", None, "gfpgan")),
         ({"enhance-faces": False}, ("lama", "scunet", None)),
         ({"inpainting": "", "denoising": "", "faces": ""}, (None, None, None)),
     ],

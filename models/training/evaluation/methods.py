@@ -11,8 +11,9 @@ import torch
 from backend.geometry import Size
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.stages.restoration import restore_global
+from backend.options import Options
 from backend.stages.scratches import damage_probability, working_size
+from backend.whole_picture import restore_whole_picture
 from models.training.datasets import as_tensor, from_bgr
 from models.training.degradations.marks import ByteArray, FloatArray
 
@@ -45,13 +46,20 @@ def silent_monitor() -> Monitor:
     return Monitor("restoration", lambda _: None, lambda: False)
 
 
-def ours(networks: Networks) -> Repair:
-    """The restoration stage of the backend."""
+def ours(networks: Networks, options: Options | None = None) -> Repair:
+    """The second stage of the backend with all it does for the whole picture.
+
+    Args:
+        options: what of it to do; None: all.
+    """
 
     def repair(image: FloatArray, damage: ByteArray) -> FloatArray:
         hole = np.asarray(damage * 255, dtype=np.uint8)
+        x = as_tensor(image)[None]
         with torch.inference_mode():
-            output, _ = restore_global(as_tensor(image)[None], hole, networks, silent_monitor())
+            output = restore_whole_picture(
+                x, x, hole, options or Options(), networks, silent_monitor()
+            )
         return np.asarray(output[0].permute(1, 2, 0).clamp(0, 1).numpy(), dtype=np.float32)
 
     return repair

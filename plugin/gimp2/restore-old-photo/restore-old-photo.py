@@ -70,6 +70,8 @@ def parameter(argument):
     if isinstance(argument, choices.Share):
         scale = (argument.minimum, argument.maximum, SLIDER_STEP)
         return (gimpfu.PF_SLIDER,) + named + (argument.default, scale)
+    if isinstance(argument, choices.ModelName):
+        return (gimpfu.PF_STRING,) + named + (str(argument.default),)
     words = [word for word, _, _ in argument.values]
     labels = tuple(label for _, label, _ in argument.values)
     return (gimpfu.PF_OPTION,) + named + (words.index(argument.default), labels)
@@ -154,6 +156,10 @@ def values_of(action, chosen):
             values[argument.name] = argument.values[value][0]
         elif isinstance(argument, choices.Flag):
             values[argument.name] = bool(value)
+        elif isinstance(argument, choices.ModelName):
+            # gimpfu gives None for an empty text, and bytes in Python 2.
+            name = value or ""
+            values[argument.name] = name.decode("utf-8") if isinstance(name, bytes) else name
         else:
             values[argument.name] = value
     return values

@@ -9,6 +9,7 @@ from restore_old_photo_shared.options import (
     DEVICE,
     MODEL_NAMES,
     SCRATCHES,
+    STRENGTH,
     THRESHOLD,
     WEIGHTS,
     Action,
@@ -62,6 +63,8 @@ def ask(
     names = [argument.name for argument in action.arguments if argument.name not in hidden]
     if THRESHOLD.name in names:
         prepare_threshold(dialog, config, SCRATCHES.name in names)
+    if STRENGTH.name in names:
+        dialog.get_scale_entry(STRENGTH.name, 1.0).set_size_request(DIALOG_WIDTH, -1)
     if hint:
         label = dialog.get_label("hint", hint, False, False)
         label.set_xalign(0.0)
