@@ -38,13 +38,18 @@ def memory_errors_explained() -> Iterator[None]:
     """Raise DeviceError where torch, NumPy or OpenCV run out of memory."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _out_of_memory() from error
-    except RuntimeError as error:
-        # On the CPU torch has no class of its own for it.
-        if "allocate" in str(error) and "memory" in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
             raise _out_of_memory() from error
         raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, NumPy or OpenCV say with this that the memory is too small."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # On the CPU torch has no class of its own for it.
+    return isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
 
 
 def _out_of_memory() -> DeviceError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
+from torch import Tensor
 
+from backend import precision
 from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
+from backend.preparation import AnyModule, prepare
 from models.face_generator import FaceGenerator
 from models.latent_mapping import QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
@@ -26,12 +30,28 @@ class Networks:
     Args:
         weights: where they come from.
         device: where they run.
+        memory_bytes: most memory for a picture's maps; None takes a share of what is free.
+        fast_type: the type to compute in where these weights bear it; None asks the device.
+
+    Attributes:
+        types: in which networks compute, once that was tried; by what they are for.
     """
 
-    def __init__(self, weights: WeightSet, device: torch.device) -> None:
+    def __init__(
+        self,
+        weights: WeightSet,
+        device: torch.device,
+        *,
+        memory_bytes: int | None = None,
+        fast_type: torch.dtype | None = None,
+    ) -> None:
         self._weights = weights
         self.device = device
+        self.memory_bytes = memory_bytes
+        self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
+        self.types: dict[Network, torch.dtype] = {}
         self._loaded: dict[Network, AnyNetwork] = {}
+        self._prepared: dict[tuple[Network, torch.dtype], torch.nn.Module] = {}
         self._face_finder: FaceFinder | None = None
 
     @classmethod
@@ -44,7 +64,7 @@ class Networks:
         """
         device = choose_device(options.device)
         try:
-            return cls(resolve_weights(options.weights), device)
+            return cls(resolve_weights(options.weights), device, memory_bytes=options.memory_bytes)
         except WeightFileError as error:
             raise WeightsError(str(error)) from error
 
@@ -73,7 +93,9 @@ class Networks:
         return self._get(network)
 
     def detection(self) -> ScratchUNet:
-        return cast(ScratchUNet, self._get("detection"))
+        """Prepared, in the type that it bears."""
+        gray = precision.trial_picture(precision.TRIAL_SIDE)[:, :1] * 2 - 1
+        return cast(ScratchUNet, self._fast("detection", gray, torch.sigmoid))
 
     def vae(self, network: Network) -> RestorationVAE:
         return cast(RestorationVAE, self._get(network))
@@ -82,7 +104,17 @@ class Networks:
         return cast(QualityMapping | ScratchMapping, self._get(network))
 
     def face(self, network: Network) -> FaceGenerator:
-        return cast(FaceGenerator, self._get(network))
+        """Prepared, in the type that it bears."""
+        side = cast(FaceGenerator, self._get(network)).crop_size
+        face = precision.trial_picture(side) * 2 - 1
+        return cast(FaceGenerator, self._fast(network, face, lambda y: (y + 1) / 2))
+
+    def prepared(self, name: Network, network: AnyModule, dtype: torch.dtype) -> AnyModule:
+        """This network of these weights made fast, for inputs of `dtype`."""
+        key = name, dtype
+        if key not in self._prepared:
+            self._prepared[key] = prepare(network, dtype)
+        return cast(AnyModule, self._prepared[key])
 
     def has_face_finder(self) -> bool:
         """Whether dlib and its landmark model are installed."""
@@ -97,9 +129,26 @@ class Networks:
     def unload(self) -> None:
         """Give the memory back; the next use loads again."""
         self._loaded.clear()
+        self._prepared.clear()
+        self.types.clear()
         self._face_finder = None
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _fast(
+        self, network: Network, trial: Tensor, finish: Callable[[Tensor], Tensor]
+    ) -> torch.nn.Module:
+        """A prepared network; its type is tried first on `trial`, its input, once."""
+
+        raw = self._get(network)
+
+        def run(dtype: torch.dtype) -> Tensor:
+            y = self.prepared(network, raw, dtype)(trial.to(self.device, dtype))
+            return finish(y.float()).cpu()
+
+        if network not in self.types:
+            self.types[network] = precision.choose_type(self.fast_type, run)
+        return self.prepared(network, raw, self.types[network])
 
     def _get(self, network: Network) -> AnyNetwork:
         if network not in self._loaded:

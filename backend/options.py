@@ -25,6 +25,8 @@ class Options:
         enhance_faces: find and enhance faces.
         weights: "bundled", "official", or a folder in the official layout.
         device: "auto" takes the fastest device that is present.
+        memory_bytes: most memory for a picture's intermediate results; None takes a share of what
+            is free.
     """
 
     scratches: Scratches = "automatic"
@@ -34,6 +36,7 @@ class Options:
     enhance_faces: bool = True
     weights: str = "bundled"
     device: DeviceChoice = "auto"
+    memory_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.scratches not in get_args(Scratches):
@@ -47,5 +50,7 @@ class Options:
                 f"The threshold is {self.threshold}, but it is a probability: "
                 "choose a value from 0 to 1."
             )
+        if self.memory_bytes is not None and self.memory_bytes <= 0:
+            raise OptionsError("The memory is not a positive size: give it in gigabytes, like 4.")
         if not self.weights:
             raise OptionsError("The weights have no name: choose bundled, official or a folder.")

@@ -80,6 +80,11 @@ TORCH_PLACES = (
     "backend/tensors.py",
     "backend/tiling.py",
     "backend/monitor.py",
+    "backend/streaming/",
+    "backend/memory.py",
+    "backend/precision.py",
+    "backend/preparation.py",
+    "backend/restorer.py",
     "backend/doctor.py",
 )
 WITHOUT_TORCH = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,14 +11,14 @@ from backend.images import Mask, bounding_box
 from backend.inpainting import inpaint, paint_white
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.restorer import Restorer
 from backend.tensors import dilate
-from backend.tiling import run_tiled
 from backend.tone import match_tone
-from models.latent_mapping import ScratchMapping
 from models.registry import Network
 
-TILE, OVERLAP = 512, 96
-WHOLE = 1 << 30
+EXACT_REPAIR_PIXELS = 1_000_000
+"""Size up to which scratches are repaired by way of the whole picture, where the weights compute
+statistics over it. In larger ones only tiles with damage run, with the statistics of a copy."""
 
 HALF = 128
 """From this value of a soft mask on a pixel is taken as damaged."""
@@ -49,66 +47,27 @@ def restore_global(
     """
     hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
     mapping = choose_mapping(networks, bool(hole.any()))
-    inference = networks.spec(mapping).inference
+    restorer = Restorer(networks, mapping)
     filled = image
     if hole.any():
         values = image[0].permute(1, 2, 0).numpy()
-        if inference["hole"] == "inpainted":
+        if networks.spec(mapping).inference["hole"] == "inpainted":
             values = inpaint(np.ascontiguousarray(values), hole, monitor)
         else:
             values = paint_white(values, hole)
         filled = torch.from_numpy(values).permute(2, 0, 1)[None]
     mask = torch.from_numpy((hole > 0).astype(np.float32))[None, None]
-    return run_tiled(
-        make_runner(networks, mapping),
-        [filled, mask],
-        channels=3,
-        tile=TILE if can_be_tiled(networks, mapping) else WHOLE,
-        overlap=OVERLAP,
-        # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
-        multiple=max(16, int(inference["multiple"])),
-        monitor=monitor,
-        is_needed=lambda box: not only_damage or bool(damage[box.slices].any()),
-    )
+    if restorer.is_local or (only_damage and hole.size > EXACT_REPAIR_PIXELS):
+        return restorer.tiles(
+            filled, mask, monitor, lambda box: not only_damage or bool(damage[box.slices].any())
+        )
+    return restorer.whole(filled, mask, monitor), torch.ones_like(mask)
 
 
 def choose_mapping(networks: Networks, has_hole: bool) -> Network:
     """The mapping for this picture; a joint set has one that does both."""
     separate = networks.spec("mapping_quality").family == "quality_mapping"
     return "mapping_quality" if separate and not has_hole else "mapping_scratch"
-
-
-def can_be_tiled(networks: Networks, mapping: Network) -> bool:
-    """Whether the weights compute no statistics over the whole picture."""
-    names: list[Network] = [mapping, "vae_a", decoder_for(mapping)]
-    return all(
-        networks.spec(name).hyper_parameters.get("normalization", "instance") == "none"
-        for name in names
-    )
-
-
-def decoder_for(mapping: Network) -> Network:
-    return "vae_b_quality" if mapping == "mapping_quality" else "vae_b_scratch"
-
-
-def make_runner(
-    networks: Networks, mapping_name: Network
-) -> Callable[[Sequence[Tensor], Monitor], Tensor]:
-    """The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-    encoder, decoder = networks.vae("vae_a"), networks.vae(decoder_for(mapping_name))
-    mapping = networks.mapping(mapping_name)
-    is_residual = bool(networks.spec(mapping_name).inference["residual"])
-
-    def run(tiles: Sequence[Tensor], monitor: Monitor) -> Tensor:
-        image, mask = (tile.to(networks.device) for tile in tiles)
-        x = image * 2 - 1
-        with monitor.watching(encoder.encoder, mapping, decoder.decoder):
-            z = encoder.encode(x)
-            z = mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z)
-            y = decoder.decode(z)
-        return ((x + y if is_residual else y) + 1) / 2
-
-    return run
 
 
 def repair_scratches(
@@ -127,7 +86,7 @@ def repair_scratches(
     """
     box = bounding_box(damage)
     region = box
-    if can_be_tiled(networks, choose_mapping(networks, True)):
+    if Restorer(networks, choose_mapping(networks, True)).is_local:
         size = Box(0, 0, damage.shape[1], damage.shape[0]).size
         region = box.grown(CONTEXT).clipped(size)
     else:

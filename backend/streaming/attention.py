@@ -69,10 +69,7 @@ class Attention:
         self._value_bias = (last @ bias[1]).to(device, torch.float32)
         self._last_bias = bias[2].to(device, torch.float32)
         self._is_exact = self._trusted.numel() <= largest_exact
-        hole = (trust < 1).to(torch.float32)
-        reach = block.reach or 2 * len(block.res_block)
-        near = F.max_pool2d(hole, 2 * reach + 1, 1, reach).flatten() > 0
-        self._near = near.cpu()
+        self._near = _near_holes(block, trust)
         self._skips_far = block.reach is not None
 
     def strips(self, advance: Callable[[float], None]) -> Iterator[tuple[Rows, Tensor]]:
@@ -96,17 +93,7 @@ class Attention:
                 if len(index):
                     collected[index], mass[index] = self._collect(cells[index], keys, advance)
             out = collected @ self._value.T + mass * self._value_bias + self._last_bias
-            yield rows, out.reshape(1, rows.count, shape.width, -1).permute(0, 3, 1, 2)
-
-    def cost(self) -> float:
-        """Multiplications for the whole map, roughly."""
-        shape, near = self._cells.shape, int(self._near.sum())
-        if self._is_exact:
-            queries = near if self._skips_far else shape.height * shape.width
-            return 2.0 * queries * len(self._trusted) * shape.channels
-        far = 0 if self._skips_far else len(self._trusted) - near
-        pairs = near * KEYS_BEYOND + far * KEYS_FOR_STATISTICS
-        return 2.0 * pairs * shape.channels
+            yield rows, out.reshape(1, rows.length, shape.width, -1).permute(0, 3, 1, 2)
 
     def _read(self, rows: Rows) -> Tensor:
         """(cells, C) float32."""
@@ -147,6 +134,23 @@ class Attention:
         share = torch.sigmoid((trusted_mass + keys.log_ratio - damaged_mass).double())
         fade = (share / SMALLEST_ATTENTION_MASS).clamp_max(1).float()
         return mean * fade, fade
+
+
+def attention_cost(block: PartialNonLocalBlock, trust: Tensor, channels: int) -> float:
+    """Multiplications for the whole map, roughly."""
+    count, near = trust.numel(), int(_near_holes(block, trust).sum())
+    far = 0 if block.reach is not None else count - near
+    near_keys, far_keys = (
+        (count, count) if count <= LARGEST_EXACT else (2 * KEYS_BEYOND, 2 * KEYS_FOR_STATISTICS)
+    )
+    return 2.0 * (near * near_keys + far * far_keys) * channels
+
+
+def _near_holes(block: PartialNonLocalBlock, trust: Tensor) -> Tensor:
+    """(N,) true for cells whose value reaches a damaged one through the residual blocks."""
+    reach = block.reach or 2 * len(block.res_block)
+    hole = (trust < 1).to(torch.float32)
+    return F.max_pool2d(hole, 2 * reach + 1, 1, reach).flatten().cpu() > 0
 
 
 class _Keys(NamedTuple):

@@ -35,15 +35,15 @@ class Picture:
     """A map with few channels that is there as a tensor (1, C, H, W) in the usual order."""
 
     def __init__(self, values: Tensor) -> None:
-        self._values = values
+        self.values = values
         self.shape = Shape(*values.shape[1:])
         self.dtype = values.dtype
 
     def read(self, rows: Rows) -> Tensor:
-        return self._values[:, :, rows.start : rows.stop]
+        return self.values[:, :, rows.start : rows.stop]
 
     def write(self, rows: Rows, strip: Tensor) -> None:
-        self._values[:, :, rows.start : rows.stop] = strip
+        self.values[:, :, rows.start : rows.stop] = strip
 
 
 class MemoryMap:
@@ -77,12 +77,12 @@ class FileMap:
         self._row_bytes = shape.width * shape.channels * dtype.itemsize
 
     def read(self, rows: Rows) -> Tensor:
-        data = np.empty(rows.count * self._row_bytes, dtype=np.uint8)
+        data = np.empty(rows.length * self._row_bytes, dtype=np.uint8)
         self._file.seek(rows.start * self._row_bytes)
         if self._file.readinto(data.data) != data.nbytes:  # type: ignore[attr-defined]
             raise OSError("A file of intermediate results has lost its end.")
         cells = torch.from_numpy(data).view(self.dtype)
-        shape = (rows.count, self.shape.width, self.shape.channels)
+        shape = (rows.length, self.shape.width, self.shape.channels)
         return cells.reshape(shape).permute(2, 0, 1)[None]
 
     def write(self, rows: Rows, strip: Tensor) -> None:

@@ -46,8 +46,8 @@ def _moments(strip: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of each channel, (C,) float64 on the CPU."""
     if strip.dtype != torch.float32 and strip.device.type == "cpu":
         # One fused pass. Its plain sums lose six bits, which half precision never had.
-        running = (torch.zeros(strip.shape[1]) for _ in range(2))
-        mean, variance = torch.batch_norm_update_stats(strip, *running, 0.0)
+        running = torch.zeros(2, strip.shape[1])
+        mean, variance = torch.ops.aten.batch_norm_update_stats(strip, running[0], running[1], 0.0)
         return mean.double(), variance.double()
     values = strip.float()
     first = values.mean((0, 2, 3), keepdim=True)

@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     stop: int
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         return self.stop - self.start
 
 
@@ -98,7 +98,7 @@ class Convolution:
             columns = 0  # padded already
         # Rows that were needed for the mirror alone go again.
         first = 0 if above else inside.start - have.start
-        strip = strip[:, :, first : first + above + inside.count + below]
+        strip = strip[:, :, first : first + above + inside.length + below]
         weight, bias = self.parameters.as_type(strip.dtype)
         return F.conv2d(strip, weight, bias, self.stride, (0, columns))
 
@@ -140,7 +140,7 @@ class Transposed:
         weight, bias = self.parameters.as_type(strip.dtype)
         full = F.conv_transpose2d(strip, weight, bias, self.stride, (0, self.padding))
         first = rows.start + self.padding - have.start * self.stride
-        return full[:, :, first : first + rows.count]
+        return full[:, :, first : first + rows.length]
 
 
 @dataclass(eq=False)

@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.streaming.attention import Attention
+from backend.streaming.attention import Attention, attention_cost
 from backend.streaming.maps import Map, MapStore
 from backend.streaming.statistics import Statistics
 from backend.streaming.steps import (
     AnyStep,
+    Convolution,
     FixedNormalization,
     NonLocal,
     Normalize,
@@ -28,6 +29,7 @@ from backend.streaming.steps import (
     Rows,
     RowStep,
     Shape,
+    Transposed,
 )
 
 Known = dict[torch.nn.Module, FixedNormalization]
@@ -43,7 +45,7 @@ class Plan:
         compute: type of the convolutions' inputs, weights and outputs.
         kept: type of the maps between passes; those that come straight out of a convolution are
             never kept more precisely than they were computed.
-        map_device: where the maps are kept.
+        has_maps_there: the maps are kept on `device`; else in the computer's memory.
         folder: of the maps in files; None keeps them in memory.
         strip_bytes: memory of the largest strip, roughly.
         kept_values: a map is kept when it has at most so many values per pixel of the picture,
@@ -53,7 +55,7 @@ class Plan:
     device: torch.device
     compute: torch.dtype = torch.float32
     kept: torch.dtype = torch.float32
-    map_device: torch.device = torch.device("cpu")
+    has_maps_there: bool = True
     folder: Path | None = None
     strip_bytes: int = 2**25
     kept_values: float = 32.0
@@ -73,6 +75,30 @@ class _Flow:
         for step in self.chain:
             shapes.append(step.output(shapes[-1]))
         return shapes
+
+
+def total_cost(steps: Sequence[AnyStep], shape: Shape, trust: Tensor | None) -> float:
+    """Multiplications for steps on a picture, as a stream counts them."""
+    return _cost(steps, shape, trust)[0]
+
+
+def _cost(steps: Sequence[AnyStep], shape: Shape, trust: Tensor | None) -> tuple[float, Shape]:
+    cost = 0.0
+    for step in steps:
+        if isinstance(step, Convolution | Transposed | Pointwise):
+            cost += step.cost(shape)
+            shape = step.output(shape)
+        elif isinstance(step, Residual):
+            cost += _cost(step.steps, shape, trust)[0]
+        elif isinstance(step, NonLocal) and _is_hurt(trust):
+            assert trust is not None
+            cost += attention_cost(step.module, trust, shape.channels)
+            cost += _cost(step.steps, shape, trust)[0]
+    return cost, shape
+
+
+def _is_hurt(trust: Tensor | None) -> bool:
+    return trust is not None and not bool((trust == 1).all())
 
 
 class Stream:
@@ -96,7 +122,9 @@ class Stream:
         self._largest_kept = plan.kept_values * pixel_count
         self._trust = trust
         self._advance = advance
-        self._store = MapStore(plan.map_device, plan.folder)
+        self._store = MapStore(
+            plan.device if plan.has_maps_there else torch.device("cpu"), plan.folder
+        )
         self.statistics: Known = {}
 
     def run(self, steps: Sequence[AnyStep], source: Map, target: Map) -> None:
@@ -147,7 +175,7 @@ class Stream:
 
     def _fill(self, step: NonLocal, flow: _Flow) -> None:
         trust = self._trust
-        if trust is None or bool((trust == 1).all()):
+        if trust is None or not _is_hurt(trust):
             return
         self._settle(flow, self._plan.kept)
         filled = _Flow(self._take(flow.base.shape, self._plan.kept), is_own=True)
@@ -163,7 +191,9 @@ class Stream:
         self._drop(filled)
         flow.base, flow.is_own = target, True
 
-    def _settle(self, flow: _Flow, dtype: torch.dtype, statistics: Statistics | None = None) -> None:
+    def _settle(
+        self, flow: _Flow, dtype: torch.dtype, statistics: Statistics | None = None
+    ) -> None:
         """Do what is still to be done, and keep the result."""
         if not flow.chain:
             return
@@ -203,11 +233,9 @@ class Stream:
         for start in range(0, height, count):
             rows = Rows(start, min(start + count, height))
             yield rows, self._compute(chain, shapes, rows, flow.base)
-            self._advance(cost * rows.count / height)
+            self._advance(cost * rows.length / height)
 
-    def _compute(
-        self, chain: list[RowStep], shapes: list[Shape], rows: Rows, base: Map
-    ) -> Tensor:
+    def _compute(self, chain: list[RowStep], shapes: list[Shape], rows: Rows, base: Map) -> Tensor:
         ranges = [rows]
         for step, shape in zip(reversed(chain), reversed(shapes[:-1]), strict=True):
             ranges.append(step.needed(ranges[-1], shape.height))
@@ -233,7 +261,7 @@ class Stream:
         for step, shape in zip(reversed(chain), reversed(shapes[:-1]), strict=True):
             needed = step.needed(needed, shape.height)
         scale = shapes[0].height / height
-        halo = int(needed.count / scale) + 1
+        halo = int(needed.length / scale) + 1
         return max(int(self._plan.strip_bytes / bytes_per_row), halo, 1)
 
     def _take(self, shape: Shape, dtype: torch.dtype) -> Map:
