@@ -32,6 +32,9 @@ from backend.streaming.steps import (
     Transposed,
 )
 
+FEW_CHANNELS = 4
+"""Up to so many, a convolution draws a picture, and is computed in float32."""
+
 Known = dict[torch.nn.Module, FixedNormalization]
 """Statistics of a network's normalizations."""
 
@@ -248,6 +251,9 @@ class Stream:
         strip = owned
         for step, shape, have, wanted in zip(chain, shapes, ranges, ranges[1:], strict=False):
             self._advance(0.0)
+            if isinstance(step, Convolution) and step.module.out_channels <= FEW_CHANNELS:
+                # A picture itself would show the steps of half precision.
+                strip = strip.float()
             strip = step.apply(strip, have, shape.height, wanted)
         return strip
 
