@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,7 +46,9 @@ def memory_errors_explained() -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, NumPy or OpenCV say with this that the memory is too small."""
+    """Whether torch, NumPy or OpenCV say with this that the memory, or the disk, is too small."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # On the CPU torch has no class of its own for it.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from backend import precision
+from backend.cache import Cache
 from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
@@ -32,8 +33,10 @@ class Networks:
         device: where they run.
         memory_bytes: most memory for a picture's maps; None takes a share of what is free.
         fast_type: the type to compute in where these weights bear it; None asks the device.
+        cache_bytes: most memory for results that a later job may need again.
 
     Attributes:
+        cache: of such results.
         types: in which networks compute, once that was tried; by what they are for.
     """
 
@@ -44,19 +47,25 @@ class Networks:
         *,
         memory_bytes: int | None = None,
         fast_type: torch.dtype | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         self._weights = weights
         self.device = device
         self.memory_bytes = memory_bytes
         self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
+        self.cache = Cache(cache_bytes)
         self.types: dict[Network, torch.dtype] = {}
         self._loaded: dict[Network, AnyNetwork] = {}
         self._prepared: dict[tuple[Network, torch.dtype], torch.nn.Module] = {}
         self._face_finder: FaceFinder | None = None
 
     @classmethod
-    def for_options(cls, options: Options) -> Networks:
+    def for_options(cls, options: Options, *, cache_bytes: int = 0) -> Networks:
         """The networks that `options.weights` and `options.device` name; nothing is loaded yet.
+
+        Args:
+            options: their memory is the limit, too.
+            cache_bytes: see the class.
 
         Raises:
             WeightsError: the weights are not there.
@@ -64,7 +73,12 @@ class Networks:
         """
         device = choose_device(options.device)
         try:
-            return cls(resolve_weights(options.weights), device, memory_bytes=options.memory_bytes)
+            return cls(
+                resolve_weights(options.weights),
+                device,
+                memory_bytes=options.memory_bytes,
+                cache_bytes=cache_bytes,
+            )
         except WeightFileError as error:
             raise WeightsError(str(error)) from error
 
@@ -130,6 +144,7 @@ class Networks:
         """Give the memory back; the next use loads again."""
         self._loaded.clear()
         self._prepared.clear()
+        self.cache.clear()
         self.types.clear()
         self._face_finder = None
         if self.device.type == "cuda":

@@ -17,6 +17,7 @@ from backend.memory import budget, plans
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.preparation import prepare, with_statistics
+from backend.streaming.attention import LARGEST_EXACT
 from backend.streaming.maps import Picture
 from backend.streaming.steps import list_steps
 from backend.streaming.stream import Known, Plan, Stream, total_cost
@@ -28,6 +29,11 @@ from models.registry import Network, data_folder
 from models.restoration_vae import RestorationVAE
 
 TILE, LEAST_TILE, OVERLAP = 512, 192, 96
+
+SMALLER_PIECES = (
+    "The memory did not suffice at first, so the picture is restored in smaller pieces, which "
+    "takes longer."
+)
 
 REDUCED_PIXELS = 500_000
 """Size of the copy from which statistics are taken when they are not taken from the picture."""
@@ -94,33 +100,44 @@ class Restorer:
         height, width = image.shape[2:]
         least = max(LEAST_SIDE, self._multiple)
         image, mask = (pad_to_multiple(x, self._multiple, least) for x in (image, mask))
-        size, has_hole = Size(image.shape[3], image.shape[2]), bool(mask.any())
-        device = self._networks.device
-        failure: BaseException | None = None
+        restored = self._networks.cache.get(
+            f"{self._name} {self._compute_type()}",
+            [image, mask],
+            lambda: self._first_plan_that_works(image, mask, monitor),
+        )
+        return restored[..., :height, :width]
+
+    def _first_plan_that_works(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
+        device, size = self._networks.device, Size(image.shape[3], image.shape[2])
+        has_failed = False
+        if bool(mask.any()) and size.pixel_count / 16 > LARGEST_EXACT:
+            monitor.note(
+                "attention-limited",
+                "The picture is so large that damaged places were compared with a part of it only.",
+            )
         for plan in plans(
             Plan(device, self._compute_type()),
             size,
             self._widest,
-            has_hole=has_hole,
+            has_hole=bool(mask.any()),
             available=budget(device, self._networks.memory_bytes),
             folder=data_folder() / "work",
         ):
-            if failure is not None:
-                monitor.note(
-                    "memory-short", "The memory did not suffice; the rest takes less, and longer."
-                )
+            if has_failed:
+                monitor.note("memory-short", SMALLER_PIECES)
             try:
-                return self._stream(image, mask, plan, monitor)[0][..., :height, :width]
-            except (MemoryError, RuntimeError) as error:
+                return self._stream(image, mask, plan, monitor)[0]
+            except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
-                failure = error
+                # The error itself would keep alive what was computed so far.
+                has_failed = True
         monitor.note(
             "statistics-reduced",
             "Neither memory nor disk hold this picture's intermediate results, so its overall "
             "tone was estimated on a smaller copy.",
         )
-        return self.tiles(image, mask, monitor)[0][..., :height, :width]
+        return self.tiles(image, mask, monitor)[0]
 
     def tiles(
         self,
@@ -164,7 +181,7 @@ class Restorer:
                 if not is_out_of_memory(error) or tile <= LEAST_TILE:
                     raise
             tile = max(LEAST_TILE, tile // 2)
-            monitor.note("memory-short", "The memory did not suffice; smaller tiles are tried.")
+            monitor.note("memory-short", SMALLER_PIECES)
 
     @property
     def _widest(self) -> int:
@@ -214,19 +231,24 @@ class Restorer:
         encoder, mapping, decoder = modules
         dtype = precision.type_of(mapping)
 
-        def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
-            image, mask = (tile.to(self._networks.device) for tile in tiles)
-            x = image * 2 - 1
+        def compute(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
+            x, mask = (tile.to(self._networks.device, dtype) for tile in tiles)
             watched = nullcontext() if monitor is None else monitor.watching(*modules.used)
             with watched:
-                z = encoder.encode(x.to(dtype))
-                z = (
-                    mapping(z, mask.to(dtype))
-                    if isinstance(mapping, ScratchMapping)
-                    else mapping(z)
-                )
-                y = decoder.decode(z).float()
-            return ((x + y if self._is_residual else y) + 1) / 2
+                z = encoder.encode(x)
+                z = mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z)
+                return decoder.decode(z).cpu()
+
+        def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
+            image, mask = tiles
+            x = image * 2 - 1
+            if self.is_local:
+                what = f"{self._name} {dtype}"
+                y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
+            else:
+                # These networks differ from picture to picture.
+                y = compute([x, mask], monitor)
+            return ((x + y.float() if self._is_residual else y.float()) + 1) / 2
 
         return run
 

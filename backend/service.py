@@ -40,6 +40,8 @@ _SHARES = {
 }
 _INSTALLED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WAIT_SECONDS = 0.1
+# Holds what networks made of a picture of up to 24 megapixels with the bundled weights.
+_CACHE_BYTES = 2**28
 
 
 class Service:
@@ -151,7 +153,7 @@ class Service:
             if self._networks is not None:
                 self._networks.unload()
             self._networks = None
-            self._networks = Networks.for_options(options)
+            self._networks = Networks.for_options(options, cache_bytes=_CACHE_BYTES)
             self._networks_key = key
         return self._networks
 

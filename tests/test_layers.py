@@ -81,6 +81,7 @@ TORCH_PLACES = (
     "backend/tiling.py",
     "backend/monitor.py",
     "backend/streaming/",
+    "backend/cache.py",
     "backend/memory.py",
     "backend/precision.py",
     "backend/preparation.py",

@@ -130,9 +130,12 @@ def damage_probability(
         with part.watching(network):
             return torch.sigmoid(network(tiles[0].to(networks.device, type_of(network))).float())
 
-    probability, _ = run_tiled(
-        run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
-    )
+    def compute() -> Tensor:
+        return run_tiled(
+            run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+        )[0]
+
+    probability = networks.cache.get("detection", [x], compute)
     return np.asarray(probability[0, 0].numpy(), dtype=np.float32)
 
 

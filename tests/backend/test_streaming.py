@@ -135,9 +135,7 @@ def test_less_precise_plans_change_little(changes: dict[str, Any]) -> None:
 
 def test_original_widths_streamed_give_the_whole_photo() -> None:
     weights = PseudoRandomWeights()
-    vae, mapping, last = (
-        weights.load(n) for n in ("vae_a", "mapping_quality", "vae_b_quality")
-    )
+    vae, mapping, last = (weights.load(n) for n in ("vae_a", "mapping_quality", "vae_b_quality"))
     assert isinstance(vae, RestorationVAE)
     assert isinstance(mapping, QualityMapping)
     assert isinstance(last, RestorationVAE)
