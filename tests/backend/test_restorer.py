@@ -320,7 +320,7 @@ def test_limited_attention_is_close_to_the_exact_one(
         monkeypatch.setattr(attention, "KEYS_FOR_STATISTICS", 3600 // 91)
         limited = collected(cells, block, trust, largest_exact=1000)
     error = (limited - exact).abs().mean() / cells.abs().mean()
-    assert 0 < float(error) < 0.02, float(error)
+    assert 0 < float(error) < 0.06
 
 
 @pytest.mark.skipif(
