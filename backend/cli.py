@@ -6,6 +6,7 @@ torch is imported only by the commands that need it, so that help comes at once.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # Threads that wait for each other's work would otherwise spin, which on a computer that does
+    # something else at the same time makes everything several times slower. torch reads this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = make_parser()
     chosen = parser.parse_args(argv)
     if chosen.command is None:
@@ -127,6 +131,12 @@ def _add_restore(commands: _Commands) -> None:
     how = parser.add_argument_group("how")
     _add_weights(how)
     how.add_argument(
+        "--memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="most memory for a picture's intermediate results (default: most of what is free)",
+    )
+    how.add_argument(
         "--stages",
         type=Path,
         metavar="DIR",
@@ -200,6 +210,14 @@ def _add_weights(parser: _Container) -> None:
         default="auto",
         help="where to compute (default: auto, the fastest)",
     )
+
+
+def _gigabytes(text: str) -> int:
+    """Bytes of a number of gigabytes."""
+    try:
+        return int(float(text) * 1e9)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is no number of gigabytes, like 4") from error
 
 
 def _run_restore(chosen: argparse.Namespace) -> int:

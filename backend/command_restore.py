@@ -104,6 +104,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         enhance_faces=chosen.enhance_faces,
         weights=chosen.weights or default_weights,
         device=chosen.device,
+        memory_bytes=chosen.memory,
     )
     if chosen.scratches == "mask" and chosen.mask is None:
         raise OptionsError("--scratches mask needs a mask: name one after --mask.")

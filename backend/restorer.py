@@ -91,7 +91,7 @@ class Restorer:
 
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
-            mask: (1, 1, H, W), 1 = repair, else 0.
+            mask: (1, 1, H, W) of any type, 1 = repair, else 0.
             monitor: of the stage.
 
         Raises:
@@ -152,7 +152,7 @@ class Restorer:
 
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
-            mask: (1, 1, H, W), 1 = repair, else 0.
+            mask: (1, 1, H, W) of any type, 1 = repair, else 0.
             monitor: of the stage.
             is_needed: tiles for which it is false are left out.
 
@@ -258,7 +258,7 @@ class Restorer:
         """Restore all of (1, 3, H, W) by a plan; the sides are multiples of 16."""
         steps = list_steps(*self._raw().used)
         height, width = image.shape[2:]
-        trust = undamaged_cells(mask, height // 4, width // 4)
+        trust = undamaged_cells(mask.float(), height // 4, width // 4)
         source, target = Picture(image * 2 - 1), Picture(torch.empty_like(image))
         total, done = total_cost(steps, source.shape, trust), 0.0
 
@@ -280,7 +280,7 @@ class Restorer:
         scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
         size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
         small = F.interpolate(image, size, mode="area")
-        holes = F.adaptive_max_pool2d(mask, size)
+        holes = F.adaptive_max_pool2d(mask.float(), size)
         small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
         dtype = self._compute_type()
         _, known = self._stream(small, holes, Plan(self._networks.device, dtype), monitor)

@@ -93,6 +93,8 @@ class Service:
 
         options = _options(header.options)
         messages = _Messages(header, options, on_event)
+        # Before the pixels of a large picture are looked at, which takes a moment.
+        messages.send(results.Progress("scratches", 0.0))
         try:
             with self._working:
                 result = pipeline.restore(

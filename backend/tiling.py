@@ -16,6 +16,8 @@ from backend.tensors import pad_to_multiple
 RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
 """Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
 
+BAND_ROWS = 256
+
 LEAST_SIDE = 32
 """Networks that halve the size several times and pad by reflection need a few cells."""
 
@@ -63,7 +65,9 @@ def run_tiled(
         weight = tile_weight(box, size, overlap)
         result[..., rows, columns] += output * weight
         coverage[..., rows, columns] += weight
-    result /= coverage.clamp_min(1e-6)
+    for top in range(0, size.height, BAND_ROWS):
+        band = slice(top, top + BAND_ROWS)
+        result[:, :, band] /= coverage[:, :, band].clamp_min(1e-6)
     return result, coverage
 
 

@@ -52,11 +52,12 @@ def restore_global(
     if hole.any():
         values = image[0].permute(1, 2, 0).numpy()
         if networks.spec(mapping).inference["hole"] == "inpainted":
-            values = inpaint(np.ascontiguousarray(values), hole, monitor)
+            values = inpaint(values, hole, monitor)
         else:
             values = paint_white(values, hole)
         filled = torch.from_numpy(values).permute(2, 0, 1)[None]
-    mask = torch.from_numpy((hole > 0).astype(np.float32))[None, None]
+    # A byte a pixel; what needs numbers converts its part.
+    mask = torch.from_numpy((hole > 0).astype(np.uint8))[None, None]
     if restorer.is_local or (only_damage and hole.size > EXACT_REPAIR_PIXELS):
         return restorer.tiles(
             filled, mask, monitor, lambda box: not only_damage or bool(damage[box.slices].any())
