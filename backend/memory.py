@@ -21,7 +21,7 @@ STRIPS = 8
 """Strips that are alive at once at most: a step's input, padded, its output, and copies."""
 
 LEAST_STRIP_BYTES = 2**21
-LARGEST_STRIP_BYTES = 2**25
+LARGEST_STRIP_BYTES = 2**23
 
 _CGROUP_LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from backend.streaming import winograd
 from backend.streaming.attention import Attention, attention_cost
 from backend.streaming.maps import Map, MapStore
 from backend.streaming.statistics import Statistics
@@ -60,7 +61,7 @@ class Plan:
     kept: torch.dtype = torch.float32
     has_maps_there: bool = True
     folder: Path | None = None
-    strip_bytes: int = 2**25
+    strip_bytes: int = 2**23
     kept_values: float = 32.0
 
 
@@ -237,6 +238,9 @@ class Stream:
             rows = Rows(start, min(start + count, height))
             yield rows, self._compute(chain, shapes, rows, flow.base)
             self._advance(cost * rows.length / height)
+        for step in chain:
+            if isinstance(step, Convolution):
+                step.release()
 
     def _compute(self, chain: list[RowStep], shapes: list[Shape], rows: Rows, base: Map) -> Tensor:
         ranges = [rows]
@@ -268,7 +272,9 @@ class Stream:
             needed = step.needed(needed, shape.height)
         scale = shapes[0].height / height
         halo = int(needed.length / scale) + 1
-        return max(int(self._plan.strip_bytes / bytes_per_row), halo, 1)
+        count = max(int(self._plan.strip_bytes / bytes_per_row), halo, 1)
+        # Whole blocks waste nothing; the halo comes first.
+        return max(count // winograd.BLOCK * winograd.BLOCK, min(count, halo))
 
     def _take(self, shape: Shape, dtype: torch.dtype) -> Map:
         return self._store.take(shape, dtype)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from backend.errors import Cancelled
+from backend.streaming import winograd
 from backend.streaming.maps import FileMap, MapStore, Picture
 from backend.streaming.statistics import Statistics
 from backend.streaming.steps import Convolution, Rows, Shape, Transposed, list_steps
@@ -133,7 +134,7 @@ def test_less_precise_plans_change_little(changes: dict[str, Any]) -> None:
     assert 0 < difference < 0.05
 
 
-def test_original_widths_streamed_give_the_whole_photo() -> None:
+def test_original_widths_streamed_give_the_whole_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = PseudoRandomWeights()
     vae, mapping, last = (weights.load(n) for n in ("vae_a", "mapping_quality", "vae_b_quality"))
     assert isinstance(vae, RestorationVAE)
@@ -143,9 +144,14 @@ def test_original_widths_streamed_give_the_whole_photo() -> None:
     with torch.no_grad():
         whole = last.decode(mapping(vae.encode(x)))
         parts: list[nn.Module] = [vae.encoder, mapping.model, last.decoder]
-        plan = Plan(CPU, strip_bytes=400_000)
-        result = streamed(parts, x, torch.zeros(1, 1, *x.shape[2:]), plan)
-    torch.testing.assert_close(result, whole, rtol=0, atol=EXACT)
+        mask = torch.zeros(1, 1, *x.shape[2:])
+        faster = streamed(parts, x, mask, Plan(CPU, strip_bytes=400_000))
+        monkeypatch.setattr(winograd, "LEAST_CHANNELS", 10_000)
+        plain = streamed(parts, x, mask, Plan(CPU, strip_bytes=400_000))
+    torch.testing.assert_close(plain, whole, rtol=0, atol=EXACT)
+    # The untrained weights multiply the rounding of the faster convolutions, too.
+    torch.testing.assert_close(faster, whole, rtol=0, atol=5 * EXACT)
+    assert float((faster - whole).abs().mean()) * 127.5 < 0.01
 
 
 @settings(deadline=None, max_examples=60)
@@ -177,6 +183,15 @@ def test_strips_of_each_convolution_are_cut_from_the_whole(
             strip = step.apply(x[:, :, have.start : have.stop], have, height, rows)
             expected = whole[:, :, rows.start : rows.stop]
             torch.testing.assert_close(strip, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 8), (9, 6), (70, 37)])
+def test_convolutions_in_blocks_are_convolutions(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(8, 5, 3).requires_grad_(False)
+    x = torch.randn(1, 8, height + 2, width + 2)
+    result = winograd.convolve(x, winograd.transform_kernel(layer.weight), layer.bias)
+    torch.testing.assert_close(result, layer(x), rtol=0, atol=1e-5)
 
 
 @settings(deadline=None)
