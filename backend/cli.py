@@ -206,9 +206,10 @@ def _add_weights(parser: _Container) -> None:
     )
     parser.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda"),
+        choices=("auto", "cpu", "cuda", "mps", "xpu"),
         default="auto",
-        help="where to compute (default: auto, the fastest)",
+        help="where to compute (default: auto: cuda where there is one, else cpu; mps and xpu "
+        "have not been tried by anybody yet)",
     )
 
 

@@ -16,10 +16,12 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     """Find the device for a choice; "auto" takes CUDA where it is present.
 
     Raises:
-        DeviceError: CUDA was asked for and is absent.
+        DeviceError: another device was asked for and is absent.
     """
     if choice == "cpu":
         return torch.device("cpu")
+    if choice in ("mps", "xpu"):
+        return _accelerator(choice)
     if torch.cuda.is_available():
         return torch.device("cuda")
     if choice == "cuda":
@@ -32,6 +34,17 @@ def choose_device(choice: DeviceChoice) -> torch.device:
             f"CUDA cannot be used, because {reason}: choose auto or cpu.", code="cuda-missing"
         )
     return torch.device("cpu")
+
+
+def _accelerator(kind: str) -> torch.device:
+    present = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if present is None or present.type != kind:
+        raise DeviceError(
+            f"{kind} cannot be used, because this computer or the installed torch has none: "
+            "choose auto or cpu.",
+            code=f"{kind}-missing",
+        )
+    return present
 
 
 @contextmanager

@@ -147,8 +147,8 @@ class Networks:
         self.cache.clear()
         self.types.clear()
         self._face_finder = None
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).empty_cache()
 
     def _fast(
         self, network: Network, trial: Tensor, finish: Callable[[Tensor], Tensor]

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from backend.errors import OptionsError
 
 Scratches = Literal["automatic", "mask", "none"]
-DeviceChoice = Literal["auto", "cpu", "cuda"]
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "xpu"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Options:
         whole_picture: translate the whole picture, not just the masked pixels.
         enhance_faces: find and enhance faces.
         weights: "bundled", "official", or a folder in the official layout.
-        device: "auto" takes the fastest device that is present.
+        device: "auto" takes CUDA where it is present, else the processor. "mps" (Apple) and "xpu"
+            (Intel) go the same way through torch, but nobody has tried them yet.
         memory_bytes: most memory for a picture's intermediate results; None takes a share of what
             is free.
     """
@@ -44,7 +45,8 @@ class Options:
                 f"Scratches cannot be {self.scratches!r}: choose automatic, mask or none."
             )
         if self.device not in get_args(DeviceChoice):
-            raise OptionsError(f"The device cannot be {self.device!r}: choose auto, cpu or cuda.")
+            choices = ", ".join(get_args(DeviceChoice))
+            raise OptionsError(f"The device cannot be {self.device!r}: choose one of {choices}.")
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise OptionsError(
                 f"The threshold is {self.threshold}, but it is a probability: "

@@ -26,7 +26,7 @@ KEYS_FOR_STATISTICS = 2**13
 _QUERIES = 2**13
 """Cells that look at a time."""
 
-_KEYS_AT_A_TIME = 2**13
+_KEYS_AT_A_TIME = 2**12
 """So that a cancellation is noticed in between."""
 
 _LARGEST_SCORES = 2**25
@@ -131,8 +131,8 @@ class Attention:
         if not len(keys.damaged):
             return mean, torch.ones_like(trusted_mass)
         _, damaged_mass = _attend(query, keys.damaged, advance)
-        share = torch.sigmoid((trusted_mass + keys.log_ratio - damaged_mass).double())
-        fade = (share / SMALLEST_ATTENTION_MASS).clamp_max(1).float()
+        share = torch.sigmoid(trusted_mass + keys.log_ratio - damaged_mass)
+        fade = (share / SMALLEST_ATTENTION_MASS).clamp_max(1)
         return mean * fade, fade
 
 
