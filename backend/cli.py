@@ -6,6 +6,7 @@ torch is imported only by the commands that need it, so that help comes at once.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # Threads that wait for each other's work would otherwise spin, which on a computer that does
+    # something else at the same time makes everything several times slower. torch reads this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = make_parser()
     chosen = parser.parse_args(argv)
     if chosen.command is None:
@@ -149,6 +153,12 @@ def _add_restore(commands: _Commands) -> None:
     _add_weights(how)
     _add_models(parser)
     how.add_argument(
+        "--memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="most memory for a picture's intermediate results (default: most of what is free)",
+    )
+    how.add_argument(
         "--stages",
         type=Path,
         metavar="DIR",
@@ -218,9 +228,10 @@ def _add_weights(parser: _Container) -> None:
     )
     parser.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda"),
+        choices=("auto", "cpu", "cuda", "mps", "xpu"),
         default="auto",
-        help="where to compute (default: auto, the fastest)",
+        help="where to compute (default: auto: cuda where there is one, else cpu; mps and xpu "
+        "have not been tried by anybody yet)",
     )
 
 
@@ -233,6 +244,14 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     add("--denoising", metavar="NAME", help="restore the whole picture with this model instead")
     add("--faces", metavar="NAME", help="enhance faces with this model instead")
     add("--enlarge", metavar="NAME", help="enlarge the result with this model, as much as it does")
+
+
+def _gigabytes(text: str) -> int:
+    """Bytes of a number of gigabytes."""
+    try:
+        return int(float(text) * 1e9)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is no number of gigabytes, like 4") from error
 
 
 def _run_restore(chosen: argparse.Namespace) -> int:

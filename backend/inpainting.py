@@ -15,6 +15,10 @@ from backend.monitor import Monitor
 Values = npt.NDArray[np.float32]
 """(H, W, 3) in [0, 1]."""
 
+Levels = npt.NDArray[np.uint8]
+
+BAND_ROWS = 256
+
 RADIUS = 3
 """Neighbourhood of Telea's method in pixels, as in the training of the bundled weights."""
 
@@ -37,16 +41,25 @@ def inpaint(image: Values, hole: Mask, monitor: Monitor) -> Values:
         A. Telea, "An image inpainting technique based on the fast marching method", Journal of
         Graphics Tools 9(1), 2004, as implemented in OpenCV.
     """
-    result = image.copy()
+    result = image.copy(order="K")
     if (hole > 0).all():
         return result
     for box, own in hole_groups(hole):
         monitor.check()
-        levels = np.round(np.clip(image[box.slices], 0, 1) * 255).astype(np.uint8)
+        levels = _to_levels(image[box.slices])
         around = (hole[box.slices] > 0).astype(np.uint8)
         filled = cv2.inpaint(levels, around, RADIUS, cv2.INPAINT_TELEA)
         result[box.slices][own] = filled[own].astype(np.float32) / 255
     return result
+
+
+def _to_levels(values: Values) -> Levels:
+    levels = np.empty(values.shape, np.uint8)
+    # In bands: a group of long scratches may be as large as the picture.
+    for top in range(0, len(values), BAND_ROWS):
+        band = values[top : top + BAND_ROWS]
+        levels[top : top + BAND_ROWS] = np.round(np.clip(band, 0, 1) * 255)
+    return levels
 
 
 def hole_groups(hole: Mask) -> Iterator[tuple[Box, npt.NDArray[np.bool_]]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from backend import precision
+from backend.cache import Cache
 from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
+from backend.preparation import AnyModule, prepare
 from models.compact_unet import CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import QualityMapping, ScratchMapping
@@ -42,6 +45,13 @@ class Networks:
         weights: where they come from.
         device: where they run.
         models: imported ones that take the place of some, by their stage.
+        memory_bytes: most memory for a picture's maps; None takes a share of what is free.
+        fast_type: the type to compute in where these weights bear it; None asks the device.
+        cache_bytes: most memory for results that a later job may need again.
+
+    Attributes:
+        cache: of such results.
+        types: in which networks compute, once that was tried; by what they are for.
     """
 
     def __init__(
@@ -49,17 +59,30 @@ class Networks:
         weights: WeightSet,
         device: torch.device,
         models: Mapping[Stage, ImportedModel] | None = None,
+        *,
+        memory_bytes: int | None = None,
+        fast_type: torch.dtype | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         self._weights = weights
         self.device = device
         self._models = dict(models or {})
+        self.memory_bytes = memory_bytes
+        self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
+        self.cache = Cache(cache_bytes)
+        self.types: dict[Network, torch.dtype] = {}
         self._loaded: dict[Network, AnyNetwork] = {}
         self._others: dict[Stage, OtherNetwork] = {}
+        self._prepared: dict[tuple[Network, torch.dtype], torch.nn.Module] = {}
         self._face_finder: FaceFinder | None = None
 
     @classmethod
-    def for_options(cls, options: Options) -> Networks:
+    def for_options(cls, options: Options, *, cache_bytes: int = 0) -> Networks:
         """The networks that the options name; nothing is loaded yet.
+
+        Args:
+            options: their memory is the limit, too.
+            cache_bytes: see the class.
 
         Raises:
             WeightsError: the weights or an imported model are not there.
@@ -68,7 +91,13 @@ class Networks:
         device = choose_device(options.device)
         try:
             models = {stage: find_imported(name, stage) for stage, name in options.models.items()}
-            return cls(resolve_weights(options.weights), device, models)
+            return cls(
+                resolve_weights(options.weights),
+                device,
+                models,
+                memory_bytes=options.memory_bytes,
+                cache_bytes=cache_bytes,
+            )
         except WeightFileError as error:
             raise WeightsError(str(error)) from error
 
@@ -97,12 +126,21 @@ class Networks:
         return self._get(network)
 
     def detection(self) -> ScratchUNet | CompactScratchUNet:
-        return cast(ScratchUNet | CompactScratchUNet, self._get("detection"))
+        """Prepared, in the type that it bears."""
+        gray = precision.trial_picture(precision.TRIAL_SIDE)[:, :1] * 2 - 1
+        network = self._fast("detection", [gray], torch.sigmoid)
+        return cast(ScratchUNet | CompactScratchUNet, network)
 
     def restoration(self) -> RestorationUNet:
-        return cast(RestorationUNet, self._get("restoration"))
+        """Prepared, in the type that it bears."""
+        x = precision.trial_picture(precision.TRIAL_SIDE) * 2 - 1
+        mask = torch.zeros_like(x[:, :1])
+        mask[..., 40:44, :] = 1
+        network = self._fast("restoration", [x, mask], lambda y: (x.to(y) + y + 1) / 2)
+        return cast(RestorationUNet, network)
 
     def tone(self) -> ToneGrid:
+        """In float32: its picture is small, and its output is enlarged."""
         return cast(ToneGrid, self._get("tone"))
 
     def vae(self, network: Network) -> RestorationVAE:
@@ -112,7 +150,17 @@ class Networks:
         return cast(QualityMapping | ScratchMapping, self._get(network))
 
     def face(self, network: Network) -> FaceGenerator:
-        return cast(FaceGenerator, self._get(network))
+        """Prepared, in the type that it bears."""
+        side = cast(FaceGenerator, self._get(network)).crop_size
+        face = precision.trial_picture(side) * 2 - 1
+        return cast(FaceGenerator, self._fast(network, [face], lambda y: (y + 1) / 2))
+
+    def prepared(self, name: Network, network: AnyModule, dtype: torch.dtype) -> AnyModule:
+        """This network of these weights made fast, for inputs of `dtype`."""
+        key = name, dtype
+        if key not in self._prepared:
+            self._prepared[key] = prepare(network, dtype)
+        return cast(AnyModule, self._prepared[key])
 
     def uses_model(self, stage: Stage) -> bool:
         """Whether an imported model was chosen for a stage."""
@@ -158,9 +206,27 @@ class Networks:
         """Give the memory back; the next use loads again."""
         self._loaded.clear()
         self._others.clear()
+        self._prepared.clear()
+        self.cache.clear()
+        self.types.clear()
         self._face_finder = None
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).empty_cache()
+
+    def _fast(
+        self, network: Network, trial: Sequence[Tensor], finish: Callable[[Tensor], Tensor]
+    ) -> torch.nn.Module:
+        """A prepared network; its type is tried first on `trial`, its inputs, once."""
+
+        raw = self._get(network)
+
+        def run(dtype: torch.dtype) -> Tensor:
+            y = self.prepared(network, raw, dtype)(*(x.to(self.device, dtype) for x in trial))
+            return finish(y.float()).cpu()
+
+        if network not in self.types:
+            self.types[network] = precision.choose_type(self.fast_type, run)
+        return self.prepared(network, raw, self.types[network])
 
     def _get(self, network: Network) -> AnyNetwork:
         if network not in self._loaded:

@@ -9,7 +9,7 @@ from backend.errors import OptionsError
 from models.registry import Stage
 
 Scratches = Literal["automatic", "mask", "none"]
-DeviceChoice = Literal["auto", "cpu", "cuda"]
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "xpu"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Options:
         faces: name of an imported model that enhances faces in their place.
         enlargement: name of an imported model for `stages.enlargement`, which comes after the
             restoration: that one itself keeps the photo's size.
-        device: "auto" takes the fastest device that is present.
+        device: "auto" takes CUDA where it is present, else the processor. "mps" (Apple) and "xpu"
+            (Intel) go the same way through torch, but nobody has tried them yet.
+        memory_bytes: most memory for a picture's intermediate results; None takes a share of what
+            is free.
     """
 
     scratches: Scratches = "automatic"
@@ -52,6 +55,7 @@ class Options:
     faces: str | None = None
     enlargement: str | None = None
     device: DeviceChoice = "auto"
+    memory_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.scratches not in get_args(Scratches):
@@ -59,7 +63,8 @@ class Options:
                 f"Scratches cannot be {self.scratches!r}: choose automatic, mask or none."
             )
         if self.device not in get_args(DeviceChoice):
-            raise OptionsError(f"The device cannot be {self.device!r}: choose auto, cpu or cuda.")
+            choices = ", ".join(get_args(DeviceChoice))
+            raise OptionsError(f"The device cannot be {self.device!r}: choose one of {choices}.")
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise OptionsError(
                 f"The threshold is {self.threshold}, but it is a probability: "
@@ -69,6 +74,8 @@ class Options:
             raise OptionsError(
                 f"The strength is {self.strength}, but it is a share: choose a value from 0 to 1."
             )
+        if self.memory_bytes is not None and self.memory_bytes <= 0:
+            raise OptionsError("The memory is not a positive size: give it in gigabytes, like 4.")
         if not self.weights:
             raise OptionsError("The weights have no name: choose bundled, official or a folder.")
         self._check_models()

@@ -40,6 +40,8 @@ _SHARES = {
 }
 _INSTALLED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WAIT_SECONDS = 0.1
+# Holds what networks made of a picture of up to 24 megapixels with the bundled weights.
+_CACHE_BYTES = 2**28
 
 
 class Service:
@@ -91,6 +93,8 @@ class Service:
 
         options = _options(header.options)
         messages = _Messages(header, options, on_event)
+        # Before the pixels of a large picture are looked at, which takes a moment.
+        messages.send(results.Progress("scratches", 0.0))
         try:
             with self._working:
                 result = pipeline.restore(
@@ -151,7 +155,7 @@ class Service:
             if self._networks is not None:
                 self._networks.unload()
             self._networks = None
-            self._networks = Networks.for_options(options)
+            self._networks = Networks.for_options(options, cache_bytes=_CACHE_BYTES)
             self._networks_key = key
         return self._networks
 

@@ -16,12 +16,16 @@ from backend.images import Mask, Pixels, as_depth, level_count
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in ITU-R BT.601 luma, which the detector was trained on."""
 
+BAND_ROWS = 256
+
 
 def to_image(color: Pixels) -> Tensor:
     """(H, W, 1 or 3) pixels as an image; gray is repeated in the three channels."""
-    values = torch.from_numpy(color.astype(np.float32) / np.float32(level_count(color)))
-    image = values.permute(2, 0, 1)[None]  # (1, 1 or 3, H, W)
-    return image.expand(-1, 3, -1, -1).contiguous()
+    image = torch.empty(1, 3, *color.shape[:2])
+    for top in range(0, color.shape[0], BAND_ROWS):
+        band = color[top : top + BAND_ROWS].astype(np.float32) / np.float32(level_count(color))
+        image[0, :, top : top + BAND_ROWS] = torch.from_numpy(band).permute(2, 0, 1)
+    return image
 
 
 def to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
@@ -32,6 +36,14 @@ def to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
         like: (..., C) array with the wanted depth, and 1 or 3 channels.
         gray: take the luminance, and repeat it in all channels.
     """
+    # In bands: of a large picture, each intermediate result would be as large as the picture.
+    bands = [
+        _band_to_pixels(band, like, gray=gray) for band in torch.split(image, BAND_ROWS, dim=2)
+    ]
+    return as_depth(np.concatenate(bands), like)
+
+
+def _band_to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
     top = level_count(like)
     values = image.detach().float().cpu()
     # Gray pixels have room for the luminance only.

@@ -9,12 +9,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from backend.device import is_out_of_memory
 from backend.geometry import Box, Size
 from backend.monitor import Monitor
 from backend.tensors import pad_to_multiple
 
 RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
 """Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
+
+BAND_ROWS = 256
+
+SMALLER_PIECES = (
+    "The memory did not suffice at first, so the picture is restored in smaller pieces, which "
+    "takes longer."
+)
 
 LEAST_SIDE = 32
 """Networks that halve the size several times and pad by reflection need a few cells."""
@@ -63,8 +71,42 @@ def run_tiled(
         weight = tile_weight(box, size, overlap)
         result[..., rows, columns] += output * weight
         coverage[..., rows, columns] += weight
-    result /= coverage.clamp_min(1e-6)
+    for top in range(0, size.height, BAND_ROWS):
+        band = slice(top, top + BAND_ROWS)
+        result[:, :, band] /= coverage[:, :, band].clamp_min(1e-6)
     return result, coverage
+
+
+def run_tiled_as_memory_allows(
+    run: RunTile,
+    inputs: Sequence[Tensor],
+    *,
+    channels: int,
+    tile: int,
+    least_tile: int,
+    overlap: int,
+    multiple: int,
+    monitor: Monitor,
+    is_needed: Callable[[Box], bool] = lambda _: True,
+) -> tuple[Tensor, Tensor]:
+    """`run_tiled`, with tiles down to `least_tile` when the memory does not suffice for larger."""
+    while True:
+        try:
+            return run_tiled(
+                run,
+                inputs,
+                channels=channels,
+                tile=tile,
+                overlap=overlap,
+                multiple=multiple,
+                monitor=monitor,
+                is_needed=is_needed,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or tile <= least_tile:
+                raise
+        tile = max(least_tile, tile // 2)
+        monitor.note("memory-short", SMALLER_PIECES)
 
 
 def tiles(size: Size, tile: int, overlap: int, multiple: int) -> Iterator[Box]:

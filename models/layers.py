@@ -16,7 +16,7 @@ Normalization = Literal["instance", "none"]
 
 # The smallest share of attention on undamaged cells that is still scaled up to a full row; below it
 # the row fades to zero. It is the constant that the published weights were trained with.
-_SMALLEST_ATTENTION_MASS = 1e-12
+SMALLEST_ATTENTION_MASS = 1e-12
 
 # Attention kernels want head sizes that are a multiple of this; one more column is needed anyway.
 _HEAD_PADDING = 8
@@ -119,7 +119,7 @@ def attend_to_undamaged(query: Tensor, key: Tensor, value: Tensor, trust: Tensor
             part.unsqueeze(1), key.unsqueeze(1), weighted.unsqueeze(1), scale=1.0
         ).squeeze(1)  # (B, q, C + 8)
         mass = sums[..., channels : channels + 1]
-        chunks.append(sums[..., :channels] / mass.clamp_min(_SMALLEST_ATTENTION_MASS))
+        chunks.append(sums[..., :channels] / mass.clamp_min(SMALLEST_ATTENTION_MASS))
     return torch.cat(chunks, dim=1)
 
 

@@ -79,11 +79,18 @@ TORCH_PLACES = (
     "backend/pipeline.py",
     "backend/assembly.py",
     "backend/whole_picture.py",
+    "backend/cleaner.py",
     "backend/networks.py",
     "backend/device.py",
     "backend/tensors.py",
     "backend/tiling.py",
     "backend/monitor.py",
+    "backend/streaming/",
+    "backend/cache.py",
+    "backend/memory.py",
+    "backend/precision.py",
+    "backend/preparation.py",
+    "backend/restorer.py",
     "backend/doctor.py",
 )
 WITHOUT_TORCH = (

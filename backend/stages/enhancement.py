@@ -18,6 +18,7 @@ from backend.geometry import Matrix
 from backend.images import Pixels
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.precision import type_of
 from models.registry import Network
 from models.spandrel_networks import FACE_CROP_SIZE
 
@@ -60,7 +61,7 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
     before = cut_crop(color, to_crop, generator.crop_size)
     x = torch.from_numpy(before).permute(2, 0, 1)[None].to(networks.device) * 2 - 1
     with monitor.watching(generator):
-        y = generator(x)
+        y = generator(x.to(type_of(generator))).float()
     if networks.spec(name).inference["residual"]:
         y = x + y
     after = ((y + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()

@@ -6,28 +6,25 @@ between their latent spaces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from backend.cleaner import clean
 from backend.geometry import Box
 from backend.images import Mask, bounding_box
-from backend.inpainting import inpaint, paint_white
+from backend.inpainting import hole_groups, inpaint, paint_white
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.restorer import Restorer
 from backend.tensors import dilate
-from backend.tiling import run_tiled
 from backend.tone import match_tone
 from models.filling import fill_smoothly
-from models.latent_mapping import ScratchMapping
 from models.registry import Network
 
-TILE, OVERLAP = 512, 96
-WHOLE = 1 << 30
+EXACT_REPAIR_PIXELS = 1_000_000
+"""Size up to which scratches are repaired by way of the whole picture, where the weights compute
+statistics over it. In larger ones only tiles with damage run, with the statistics of a copy."""
 
 HALF = 128
 """From this value of a soft mask on a pixel is taken as damaged."""
@@ -53,83 +50,55 @@ def restore_global(
     Args:
         image: (1, 3, H, W) in [0, 1].
         damage: (H, W), not 0 where pixels are to be repaired.
-        networks: with encoder, mapping and decoder.
+        networks: with "restoration", or with encoder, mapping and decoder.
         monitor: of the stage.
         only_damage: leave out tiles without damage, where the weights allow tiles.
-        is_filled: the damage is filled in `image` already, and restored like the rest: the
-            weights' own repair would put something else into its place.
+        is_filled: the damaged pixels have been filled by a model of the user's, and are restored
+            like all others.
 
     Returns:
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
     """
+
+    def is_needed(box: Box) -> bool:
+        return not only_damage or bool(damage[box.slices].any())
+
     hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
     if is_filled:
         hole = np.zeros_like(hole)
-    plan = choose_plan(networks, bool(hole.any()))
-    inference = networks.spec(plan.main).inference
-    mask = torch.from_numpy((hole > 0).astype(np.float32))[None, None]
-    return run_tiled(
-        plan.make_runner(networks),
-        [prepare_holes(image, hole, str(inference["hole"]), monitor), mask],
-        channels=3,
-        tile=TILE if plan.tiled else WHOLE,
-        overlap=OVERLAP,
-        # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
-        multiple=max(16, int(inference["multiple"])),
-        monitor=monitor,
-        is_needed=lambda box: not only_damage or bool(damage[box.slices].any()),
-    )
-
-
-Runner = Callable[[Sequence[Tensor], Monitor], Tensor]
-"""The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which networks restore a picture, and how.
-
-    Attributes:
-        main: the network whose spec says what the others need, too.
-        tiled: no statistics over the whole picture are computed.
-        make_runner: the way of one tile.
-    """
-
-    main: Network
-    tiled: bool
-    make_runner: Callable[[Networks], Runner]
-
-
-def choose_plan(networks: Networks, has_hole: bool) -> Plan:
+    # A byte a pixel; what needs numbers converts its part.
+    mask = torch.from_numpy((hole > 0).astype(np.uint8))[None, None]
     if networks.has("restoration"):
-        return Plan("restoration", True, make_cleaner)
-    mapping = choose_mapping(networks, has_hole)
-    return Plan(mapping, can_be_tiled(networks, mapping), partial(make_translator, mapping=mapping))
+        filled = fill_holes(image, hole, monitor) if hole.any() else image
+        return clean(filled, mask, networks, monitor, is_needed)
+    mapping = choose_mapping(networks, bool(hole.any()))
+    filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
+    restorer = Restorer(networks, mapping)
+    if restorer.is_local or (only_damage and hole.size > EXACT_REPAIR_PIXELS):
+        return restorer.tiles(filled, mask, monitor, is_needed)
+    return restorer.whole(filled, mask, monitor), torch.ones_like(mask)
+
+
+def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:
+    """Fill smoothly, group by group: holes far apart do not need the whole picture at once."""
+    filled = image.clone()
+    for box, own in hole_groups(hole):
+        monitor.check()
+        rows, columns = box.slices
+        known = torch.from_numpy((hole[box.slices] > 0).astype(np.float32))[None, None]
+        smooth = fill_smoothly(image[..., rows, columns], known)
+        here = torch.from_numpy(own)
+        filled[..., rows, columns] = torch.where(here, smooth, filled[..., rows, columns])
+    return filled
 
 
 def prepare_holes(image: Tensor, hole: Mask, way: str, monitor: Monitor) -> Tensor:
     """Give the pixels under the hole the values that the weights expect there."""
     if not hole.any():
         return image
-    if way == "filled":
-        return fill_smoothly(image, torch.from_numpy((hole > 0).astype(np.float32))[None, None])
-    values = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
+    values = image[0].permute(1, 2, 0).numpy()
     filled = inpaint(values, hole, monitor) if way == "inpainted" else paint_white(values, hole)
     return torch.from_numpy(filled).permute(2, 0, 1)[None]
-
-
-def make_cleaner(networks: Networks) -> Runner:
-    """Clean and fill by the U-Net."""
-    network = networks.restoration()
-
-    def run(tiles: Sequence[Tensor], monitor: Monitor) -> Tensor:
-        image, mask = (tile.to(networks.device) for tile in tiles)
-        x = image * 2 - 1
-        with monitor.watching(network):
-            y: Tensor = x + network(x, mask)
-        return (y + 1) / 2
-
-    return run
 
 
 def choose_mapping(networks: Networks, has_hole: bool) -> Network:
@@ -138,46 +107,27 @@ def choose_mapping(networks: Networks, has_hole: bool) -> Network:
     return "mapping_quality" if separate and not has_hole else "mapping_scratch"
 
 
-def can_be_tiled(networks: Networks, mapping: Network) -> bool:
-    """Whether the weights compute no statistics over the whole picture."""
-    names: list[Network] = [mapping, "vae_a", decoder_for(mapping)]
-    return all(
-        networks.spec(name).hyper_parameters.get("normalization", "instance") == "none"
-        for name in names
-    )
-
-
-def decoder_for(mapping: Network) -> Network:
-    return "vae_b_quality" if mapping == "mapping_quality" else "vae_b_scratch"
-
-
-def make_translator(networks: Networks, mapping: Network) -> Runner:
-    """Carry the picture through the latent space of clean photos."""
-    encoder, decoder = networks.vae("vae_a"), networks.vae(decoder_for(mapping))
-    translate = networks.mapping(mapping)
-    is_residual = bool(networks.spec(mapping).inference["residual"])
-
-    def run(tiles: Sequence[Tensor], monitor: Monitor) -> Tensor:
-        image, mask = (tile.to(networks.device) for tile in tiles)
-        x = image * 2 - 1
-        with monitor.watching(encoder.encoder, translate, decoder.decoder):
-            z = encoder.encode(x)
-            z = translate(z, mask) if isinstance(translate, ScratchMapping) else translate(z)
-            y = decoder.decode(z)
-        return ((x + y if is_residual else y) + 1) / 2
-
-    return run
+def is_local(networks: Networks, *, has_hole: bool) -> bool:
+    """Whether each restored pixel depends on its surroundings alone."""
+    if networks.has("restoration"):
+        return True
+    return Restorer(networks, choose_mapping(networks, has_hole)).is_local
 
 
 def repair_scratches(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool = False
+    image: Tensor,
+    damage: Mask,
+    networks: Networks,
+    monitor: Monitor,
+    *,
+    is_filled: bool = False,
 ) -> tuple[Tensor, Box]:
     """Restore the damaged pixels alone, in the tone of the untouched picture.
 
     Args:
         image: (1, 3, H, W) in [0, 1].
         damage: (H, W) with at least one pixel that is not 0.
-        networks: with encoder, mapping and decoder.
+        networks: as for `restore_global`.
         monitor: of the stage.
         is_filled: see `restore_global`.
 
@@ -185,12 +135,9 @@ def repair_scratches(
         (1, 3, h, w) of the box around the damage, and the box.
     """
     box = bounding_box(damage)
-    region = box
-    if choose_plan(networks, not is_filled).tiled:
-        size = Box(0, 0, damage.shape[1], damage.shape[0]).size
-        region = box.grown(CONTEXT).clipped(size)
-    else:
-        region = Box(0, 0, damage.shape[1], damage.shape[0])
+    region = Box(0, 0, damage.shape[1], damage.shape[0])
+    if is_local(networks, has_hole=not is_filled):
+        region = box.grown(CONTEXT).clipped(region.size)
     rows, columns = region.slices
     part, hole = image[..., rows, columns], damage[region.slices]
     restored, coverage = restore_global(

@@ -16,6 +16,7 @@ from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.precision import type_of
 from backend.tensors import dilate, luminance
 from backend.tiling import run_tiled
 
@@ -127,11 +128,14 @@ def damage_probability(
 
     def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
         with part.watching(network):
-            return torch.sigmoid(network(tiles[0].to(networks.device)))
+            return torch.sigmoid(network(tiles[0].to(networks.device, type_of(network))).float())
 
-    probability, _ = run_tiled(
-        run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
-    )
+    def compute() -> Tensor:
+        return run_tiled(
+            run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+        )[0]
+
+    probability = networks.cache.get("detection", [x], compute)
     return np.asarray(probability[0, 0].numpy(), dtype=np.float32)
 
 

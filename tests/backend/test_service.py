@@ -262,7 +262,8 @@ def test_the_names_of_models_choose_the_networks(
 ) -> None:
     asked: list[Options] = []
 
-    def for_options(options: Options) -> Networks:
+    def for_options(options: Options, *, cache_bytes: int) -> Networks:
+        assert cache_bytes > 0
         asked.append(options)
         return networks_with({"denoising": lambda x: 1 - x})
 

@@ -18,6 +18,7 @@ from backend.geometry import Box, Size
 from backend.images import Picture, as_depth, bounding_box
 from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
+from backend.options import DeviceChoice
 from backend.results import ResultLayer
 from backend.stages.blending import blend_face, feathered_square
 from backend.stages.faces import FoundFaces, overlap, without_repetitions
@@ -249,3 +250,11 @@ def test_a_found_scratch_is_followed_where_it_is_fainter_and_nothing_else_is_add
     assert found.sum() == 12 * 255
     alone = with_continuations(probability, 0.9, 0.9)
     assert alone.sum() == 255
+
+
+@pytest.mark.parametrize("choice", ["mps", "xpu"])
+def test_the_absence_of_other_accelerators_is_said_clearly(choice: DeviceChoice) -> None:
+    if torch.accelerator.is_available():
+        pytest.skip("this computer has an accelerator")
+    with pytest.raises(DeviceError, match=f"{choice} cannot be used.*choose auto or cpu"):
+        choose_device(choice)

@@ -1,0 +1,65 @@
+"""The U-Net that cleans and fills, on a picture of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from backend.geometry import Box
+from backend.monitor import Monitor
+from backend.networks import Networks
+from backend.precision import type_of
+from backend.tiling import run_tiled_as_memory_allows
+
+TILE, LEAST_TILE, OVERLAP = 512, 192, 96
+
+MULTIPLE = 16
+"""The network halves the size four times."""
+
+
+def clean(
+    image: Tensor,
+    mask: Tensor,
+    networks: Networks,
+    monitor: Monitor,
+    is_needed: Callable[[Box], bool] = lambda _: True,
+) -> tuple[Tensor, Tensor]:
+    """Remove grain and blur, and refine what holes were filled with.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1] with filled holes.
+        mask: (1, 1, H, W) uint8, 1 = repair, else 0.
+        networks: with "restoration".
+        monitor: of the stage.
+        is_needed: tiles for which it is false are left out.
+
+    Returns:
+        (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
+    """
+    network = networks.restoration()
+    dtype = type_of(network)
+
+    def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
+        x, hole = tiles[0] * 2 - 1, tiles[1]
+
+        def compute() -> Tensor:
+            given = (t.to(networks.device, dtype) for t in (x, hole))
+            with part.watching(network):
+                output: Tensor = network(*given)
+            return output.cpu()
+
+        change = networks.cache.get(f"restoration {dtype}", [x, hole], compute)
+        return (x + change.float() + 1) / 2
+
+    return run_tiled_as_memory_allows(
+        run,
+        [image, mask],
+        channels=3,
+        tile=TILE,
+        least_tile=LEAST_TILE,
+        overlap=OVERLAP,
+        multiple=MULTIPLE,
+        monitor=monitor,
+        is_needed=is_needed,
+    )

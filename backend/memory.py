@@ -1,0 +1,110 @@
+"""How much memory there is, and which plan for a large picture fits into it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import torch
+
+from backend.geometry import Size
+from backend.streaming.stream import Plan
+
+SHARE = 0.7
+"""Of the free memory; the rest is for the other programs, which want some more meanwhile."""
+
+STRIPS = 8
+"""Strips that are alive at once at most: a step's input, padded, its output, and copies."""
+
+LEAST_STRIP_BYTES = 2**21
+LARGEST_STRIP_BYTES = 2**23
+
+_CGROUP_LIMITS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free now, in bytes: the accelerator's own, or the computer's."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "xpu":
+        return int(torch.xpu.mem_get_info(device)[0])
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    free = int(psutil.virtual_memory().available)
+    for limit, used in _CGROUP_LIMITS:
+        # A container may have less than the computer shows; "max" and no file mean no limit.
+        with suppress(OSError, ValueError):
+            free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return max(0, free)
+
+
+def budget(device: torch.device, wanted: int | None) -> int:
+    """Bytes that a stage may take: those the user named, or a share of what is free."""
+    return int(SHARE * free_bytes(device)) if wanted is None else wanted
+
+
+def needed_bytes(plan: Plan, size: Size, channels: int, *, has_hole: bool) -> int:
+    """Memory that a plan takes, roughly.
+
+    Args:
+        plan: see there.
+        size: of the picture.
+        channels: most channels of the latent's maps, at a quarter of the size.
+        has_hole: the attention and its residual blocks run.
+    """
+    map_values = size.pixel_count / 16 * channels
+    raw = min(plan.kept.itemsize, plan.compute.itemsize)
+    in_memory = 0.0
+    if plan.folder is None:
+        # The kept map and a raw one; around the attention a second kept one, and the keys.
+        in_memory = map_values * (plan.kept.itemsize + raw)
+        if has_hole:
+            in_memory += map_values * plan.kept.itemsize
+    return int(in_memory + STRIPS * plan.strip_bytes)
+
+
+def plans(
+    first: Plan, size: Size, channels: int, *, has_hole: bool, available: int, folder: Path
+) -> Iterator[Plan]:
+    """The plans that fit, the most precise and fastest first, then those that need less.
+
+    Args:
+        first: with the device and the type to compute in.
+        size: of the picture.
+        channels: see needed_bytes.
+        has_hole: see needed_bytes.
+        available: bytes.
+        folder: for maps that do not fit into memory.
+    """
+    strips = max(LEAST_STRIP_BYTES, min(LARGEST_STRIP_BYTES, available // 4 // STRIPS))
+    first = replace(first, strip_bytes=strips)
+    half = replace(first, kept=torch.float16)
+    smaller = replace(half, strip_bytes=LEAST_STRIP_BYTES)
+    on_disk = replace(half, folder=folder)
+    choices = [first, half, smaller]
+    if first.device.type != "cpu":
+        beside = replace(first, has_maps_there=False)
+        choices += [beside, replace(beside, kept=torch.float16)]
+    yield from (
+        plan
+        for plan in choices
+        if needed_bytes(plan, size, channels, has_hole=has_hole) <= available
+    )
+    if _free_disk(folder) > 3 * size.pixel_count / 16 * channels * half.kept.itemsize:
+        yield on_disk
+        yield replace(on_disk, strip_bytes=LEAST_STRIP_BYTES)
+
+
+def _free_disk(folder: Path) -> int:
+    existing = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
+    return 0 if existing is None else shutil.disk_usage(existing).free

@@ -1,0 +1,357 @@
+"""Restoring at any size: plans, too little memory, reduced statistics, precision, the cache."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from backend import memory, precision, restorer, tiling
+from backend.cache import Cache
+from backend.device import memory_errors_explained
+from backend.errors import DeviceError, OptionsError
+from backend.geometry import Box, Size
+from backend.monitor import Monitor
+from backend.networks import Networks
+from backend.options import Options
+from backend.preparation import prepare
+from backend.restorer import Restorer
+from backend.results import Event, Note
+from backend.stages import restoration
+from backend.stages.restoration import repair_scratches, restore_global
+from backend.streaming import attention
+from backend.streaming.attention import Attention
+from backend.streaming.maps import MemoryMap
+from backend.streaming.steps import Rows, Shape
+from backend.streaming.stream import Plan, Stream
+from backend.tensors import to_image
+from models.layers import PartialNonLocalBlock, undamaged_cells
+from models.loading import bundled_weights
+from models.scratch_unet import ScratchUNet
+from tests.backend.networks import RandomWeights, random_networks
+from tests.backend.photos import portrait, scratched
+
+CPU = torch.device("cpu")
+MEGAPIXELS_12 = Size(4000, 3000)
+
+
+def listening() -> tuple[Monitor, list[str]]:
+    codes: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Note):
+            codes.append(event.code)
+
+    return Monitor("restoration", listen, lambda: False), codes
+
+
+def official(**changes: Any) -> Networks:
+    return Networks(RandomWeights("official"), CPU, fast_type=torch.float32, **changes)
+
+
+def photo() -> tuple[Tensor, np.ndarray[Any, np.dtype[np.uint8]]]:
+    pixels, damage = scratched(portrait())
+    return to_image(pixels), damage
+
+
+def plans_for(available: int, folder: Path, first: Plan | None = None) -> list[Plan]:
+    first = first or Plan(CPU)
+    return list(
+        memory.plans(first, MEGAPIXELS_12, 512, has_hole=True, available=available, folder=folder)
+    )
+
+
+def test_the_plan_follows_the_memory(tmp_path: Path) -> None:
+    gib = 2**30
+    assert plans_for(16 * gib, tmp_path)[0].kept == torch.float32
+    assert plans_for(4 * gib, tmp_path)[0].kept == torch.float16
+    assert plans_for(4 * gib, tmp_path)[0].folder is None
+    assert plans_for(gib, tmp_path)[0].folder == tmp_path
+
+
+def test_each_further_plan_takes_less(tmp_path: Path) -> None:
+    sizes = [
+        memory.needed_bytes(plan, MEGAPIXELS_12, 512, has_hole=True)
+        for plan in plans_for(16 * 2**30, tmp_path)
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 2**26
+
+
+def test_a_full_disk_is_not_planned_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_free_disk", lambda _: 10**6)
+    assert plans_for(2**30, tmp_path) == []
+
+
+def test_maps_move_beside_an_accelerator_that_is_too_small(tmp_path: Path) -> None:
+    chosen = plans_for(16 * 2**30, tmp_path, Plan(torch.device("meta")))
+    assert [plan.has_maps_there for plan in chosen[:4]] == [True, True, True, False]
+
+
+def test_the_free_memory_is_known_and_the_users_limit_goes_first() -> None:
+    assert 2**20 < memory.free_bytes(CPU) < 2**50
+    assert memory.budget(CPU, 1000) == 1000
+    with pytest.raises(OptionsError, match="gigabytes"):
+        Options(memory_bytes=0)
+
+
+@pytest.mark.parametrize("limit", [None, 3 * 10**7, 10**5])
+def test_the_restored_picture_does_not_depend_on_the_memory(
+    limit: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
+    image, damage = photo()
+    monitor, codes = listening()
+    expected, _ = restore_global(image, damage, official(), monitor)
+    monkeypatch.setattr(memory, "LEAST_STRIP_BYTES", 20_000)
+    result, _ = restore_global(image, damage, official(memory_bytes=limit), monitor)
+    # Below the limit maps are kept with half precision.
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-4 if limit is None else 0.05)
+    assert codes == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(errno.ENOSPC, "full"),
+    ],
+)
+def test_too_little_memory_leads_to_the_next_plan_and_a_note(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, damage = photo()
+    expected, _ = restore_global(image, damage, official(), listening()[0])
+    run, tried = Stream.run, []
+
+    def fail_twice(self: Stream, *arguments: Any) -> None:
+        tried.append(self)
+        if len(tried) <= 2:
+            raise error
+        run(self, *arguments)
+
+    monkeypatch.setattr(Stream, "run", fail_twice)
+    monitor, codes = listening()
+    result, _ = restore_global(image, damage, official(), monitor)
+    assert len(tried) == 3
+    assert codes == ["memory-short", "memory-short"]
+    torch.testing.assert_close(result, expected, rtol=0, atol=0.05)
+
+
+def test_without_memory_and_disk_the_tone_is_estimated_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "_free_disk", lambda _: 0)
+    image, damage = photo()
+    monitor, codes = listening()
+    result, coverage = restore_global(image, damage, official(memory_bytes=1000), monitor)
+    expected, _ = restore_global(image, damage, official(), monitor)
+    assert codes == ["statistics-reduced"]
+    assert bool((coverage == 1).all())
+    # The copy has the photo's own size here, so that its statistics are the right ones.
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-3)
+
+
+def test_other_errors_are_not_taken_for_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, damage = photo()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(Stream, "run", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        restore_global(image, damage, official(), listening()[0])
+
+
+def test_tiles_shrink_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, damage = photo()
+    networks = random_networks(strength=0.1)
+    expected, _ = restore_global(image, damage, networks, listening()[0])
+    run = tiling.run_tiled
+
+    def fail_when_large(*arguments: Any, tile: int, **others: Any) -> Any:
+        if tile > 200:
+            raise MemoryError
+        return run(*arguments, tile=tile, **others)
+
+    monkeypatch.setattr(tiling, "run_tiled", fail_when_large)
+    monitor, codes = listening()
+    result, _ = restore_global(image, damage, networks, monitor)
+    assert codes == ["memory-short", "memory-short"]
+    assert float((result - expected).abs().mean()) < 1 / 255
+    monkeypatch.setattr(tiling, "run_tiled", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(DeviceError, match="memory is too small"), memory_errors_explained():
+        restore_global(image, damage, networks, monitor)
+
+
+def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(restoration, "EXACT_REPAIR_PIXELS", 1000)
+    for name, value in (("TILE", 128), ("OVERLAP", 64), ("REDUCED_PIXELS", 20_000)):
+        monkeypatch.setattr(restorer, name, value)
+    image, damage = photo()
+    damage[:, :150] = 0
+    boxes: list[Box] = []
+    tiles = Restorer.tiles
+
+    def noted(self: Restorer, image: Tensor, mask: Tensor, monitor: Monitor, needed: Any) -> Any:
+        def is_needed(box: Box) -> bool:
+            boxes.append(box)
+            return bool(needed(box))
+
+        return tiles(self, image, mask, monitor, is_needed)
+
+    monkeypatch.setattr(Restorer, "tiles", noted)
+    result, coverage = restore_global(image, damage, official(), listening()[0], only_damage=True)
+    assert boxes
+    assert bool((coverage[0, 0][torch.from_numpy(damage) > 0] > 0).all())
+    assert bool((coverage == 0).any())
+    repaired, box = repair_scratches(image, damage, official(), listening()[0])
+    assert repaired.shape[2:] == box.size.shape
+    assert bool(repaired.isfinite().all())
+    assert bool(result.isfinite().all())
+
+
+def test_a_second_run_with_another_mask_computes_only_what_changed() -> None:
+    networks = Networks(RandomWeights(), CPU, fast_type=torch.float32, cache_bytes=2**26)
+    image = torch.rand(1, 3, 600, 600)
+    damage = np.zeros((600, 600), np.uint8)
+    monitor = listening()[0]
+    first, _ = restore_global(image, damage, networks, monitor)
+    calls = 0
+    module = networks.restoration()
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    module.register_forward_hook(count)
+    again, _ = restore_global(image, damage, networks, monitor)
+    assert torch.equal(first, again)
+    assert calls == 0
+    damage[20:40, 20:40] = 255
+    changed, _ = restore_global(image, damage, networks, monitor)
+    assert calls == 1
+    fresh = Networks(RandomWeights(), CPU, fast_type=torch.float32)
+    assert torch.equal(changed, restore_global(image, damage, fresh, monitor)[0])
+
+
+def test_the_cache_keeps_to_its_size_and_forgets_the_longest_unused() -> None:
+    cache, made = Cache(3 * 40), []
+
+    def get(value: float) -> Tensor:
+        def compute() -> Tensor:
+            made.append(value)
+            return torch.full((10,), value)
+
+        return cache.get("x", [torch.tensor([value])], compute)
+
+    for value in (1.0, 2.0, 3.0, 1.0, 4.0, 1.0, 2.0):
+        assert float(get(value)[0]) == value
+    assert made == [1.0, 2.0, 3.0, 4.0, 2.0]
+    cache.get("too large", [], lambda: torch.zeros(1000))
+    cache.clear()
+    get(1.0)
+    assert made[-1] == 1.0
+
+
+def test_inputs_of_another_shape_or_use_are_other_inputs() -> None:
+    cache = Cache(1000)
+    x = torch.zeros(2, 3)
+    values = [
+        cache.get(what, inputs, lambda n=n: torch.tensor(float(n)))  # type: ignore[misc]
+        for n, (what, inputs) in enumerate([("a", [x]), ("b", [x]), ("a", [x.T]), ("a", [x, x])])
+    ]
+    assert [float(value) for value in values] == [0, 1, 2, 3]
+
+
+def collected(cells: Tensor, block: PartialNonLocalBlock, trust: Tensor, **limits: int) -> Tensor:
+    shape = Shape(*cells.shape[1:])
+    kept = MemoryMap(shape, torch.float32, CPU)
+    kept.write(Rows(0, shape.height), cells)
+    found = Attention(block, kept, trust, CPU, torch.float32, **limits)
+    return torch.cat([strip for _, strip in found.strips(lambda _: None)], dim=2)
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 60.0])
+def test_the_streamed_attention_is_the_blocks_own(
+    sharpness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(2)
+    block = PartialNonLocalBlock(12, blocks=1).requires_grad_(False)
+    block.theta.weight.mul_(sharpness)
+    cells = torch.randn(1, 12, 14, 19) * 2
+    mask = torch.zeros(1, 1, 56, 76)
+    mask[..., :50, 8:70] = 1
+    trust = undamaged_cells(mask, 14, 19)
+    expected = block.W(block._attend(cells, trust))
+    monkeypatch.setattr(attention, "_QUERIES", 40)
+    monkeypatch.setattr(attention, "_KEYS_AT_A_TIME", 33)
+    torch.testing.assert_close(collected(cells, block, trust), expected, rtol=0, atol=1e-4)
+    plain = attention._attend_to_few
+    query, keys = torch.randn(5, 12), torch.randn(9, 12)
+    fused = plain(query, keys)
+    scores = query @ keys.T
+    expected_pair = scores.softmax(1) @ keys, scores.logsumexp(1, keepdim=True)
+    for ours, naive in zip(fused, expected_pair, strict=True):
+        torch.testing.assert_close(ours, naive, rtol=0, atol=1e-5)
+
+
+def test_limited_attention_is_close_to_the_exact_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With random weights, and as large a share of keys left out as at 12 megapixels."""
+    weights = RandomWeights("official")
+    block = weights.load("mapping_scratch").NL
+    vae, wide = weights.load("vae_a"), weights.load("mapping_scratch").before_NL
+    image, damage = photo()
+    trust = undamaged_cells(torch.from_numpy(damage / 255.0).float()[None, None], 60, 60)
+    with torch.no_grad():
+        cells = wide(vae.encode(image * 2 - 1))
+        exact = collected(cells, block, trust)
+        monkeypatch.setattr(attention, "KEYS_BEYOND", 3600 // 11)
+        monkeypatch.setattr(attention, "KEYS_FOR_STATISTICS", 3600 // 91)
+        limited = collected(cells, block, trust, largest_exact=1000)
+    error = (limited - exact).abs().mean() / cells.abs().mean()
+    assert 0 < float(error) < 0.1
+
+
+@pytest.mark.skipif(
+    precision.fast_type(CPU) == torch.float32, reason="this processor has no units for bfloat16"
+)
+def test_half_precision_is_taken_where_nobody_sees_it_and_only_there() -> None:
+    image, damage = photo()
+    networks = Networks(bundled_weights(), CPU)
+    exact = Networks(bundled_weights(), CPU, fast_type=torch.float32)
+    pictures = [restore_global(image, damage, n, listening()[0])[0] for n in (networks, exact)]
+    assert networks.types["restoration"] == torch.bfloat16
+    assert exact.types["restoration"] == torch.float32
+    assert float((pictures[0] - pictures[1]).abs().mean()) * 255 < 0.5
+    # Untrained networks multiply every rounding.
+    chaotic = Networks(RandomWeights("official", strength=30), CPU)
+    Restorer(chaotic, "mapping_scratch")._compute_type()
+    assert chaotic.types["mapping_scratch"] == torch.float32
+
+
+def test_a_prepared_network_computes_the_same() -> None:
+    torch.manual_seed(0)
+    network = ScratchUNet(width=4).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean = torch.randn(module.num_features)
+            module.running_var = torch.rand(module.num_features) + 0.5
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    x = torch.rand(1, 1, 64, 64)
+    prepared = prepare(network, torch.float32)
+    torch.testing.assert_close(prepared(x), network(x), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in prepared.modules())
+    half = prepare(network, torch.bfloat16)
+    assert precision.type_of(half) == torch.bfloat16
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())

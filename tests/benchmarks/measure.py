@@ -1,0 +1,130 @@
+"""One measurement in a process of its own, so that its peak memory is its own.
+
+python -m tests.benchmarks.measure '{"kind": "pipeline", "width": 1000, "height": 1000}'
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from backend.images import Picture
+from backend.networks import Networks
+from backend.options import Options
+from backend.pipeline import restore
+from backend.restorer import Restorer
+from backend.streaming.maps import Picture as PictureMap
+from backend.streaming.steps import list_steps
+from backend.streaming.stream import Plan, Stream
+from models.layers import undamaged_cells
+from models.pseudo_random import PseudoRandomWeights
+from tests.benchmarks import plain
+from tests.benchmarks.photos import make_photo
+
+
+def peak_megabytes() -> float:
+    """The most memory this process has had so far."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def measure_pipeline(width: int, height: int) -> dict[str, Any]:
+    """The bundled weights with everything on: a first photo, and a second one."""
+    options = Options()
+    networks = Networks.for_options(options)
+    before = peak_megabytes()
+    runs = []
+    for seed in range(2):
+        photo, _ = make_photo(width, height, seed)
+        started = time.perf_counter()
+        result = restore(Picture(photo), None, options, networks, lambda _: None, lambda: False)
+        runs.append({"seconds": time.perf_counter() - started, "stages": dict(result.seconds)})
+        del result
+    return {
+        "cold": runs[0],
+        "warm": runs[1],
+        "peak_mb": peak_megabytes(),
+        "peak_before_mb": before,
+        "types": {name: str(kind) for name, kind in networks.types.items()},
+    }
+
+
+def measure_original(
+    width: int, height: int, scratches: bool, formulation: str, output: str
+) -> dict[str, Any]:
+    """The original's widths with weights by rule; formulation: plain, float32 or bfloat16."""
+    weights = PseudoRandomWeights()
+    encoder = weights.load("vae_a")
+    mapping = weights.load("mapping_scratch" if scratches else "mapping_quality")
+    decoder = weights.load("vae_b_scratch" if scratches else "vae_b_quality")
+    photo, damage = make_photo(width, height)
+    if scratches:
+        photo[damage > 0] = 255
+    x = torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None].contiguous()
+    mask = torch.from_numpy((damage > 0).astype(np.float32))[None, None] * float(scratches)
+    del photo, damage
+    with torch.inference_mode():
+        started = time.perf_counter()
+        if formulation == "plain":
+            result = plain.restore(x, mask, encoder, mapping, decoder)  # type: ignore[arg-type]
+        else:
+            kind = getattr(torch, formulation)
+            result = stream(x, mask, (encoder, mapping, decoder), kind)
+        seconds = time.perf_counter() - started
+    np.save(output, result.numpy())
+    return {"seconds": seconds, "peak_mb": peak_megabytes()}
+
+
+def stream(
+    x: torch.Tensor,
+    mask: torch.Tensor,
+    networks: tuple[Any, Any, Any],
+    kind: torch.dtype,
+) -> torch.Tensor:
+    encoder, mapping, decoder = networks
+    middle = [
+        getattr(mapping, n) for n in ("before_NL", "NL", "after_NL", "model") if hasattr(mapping, n)
+    ]
+    steps = list_steps(encoder.encoder, *middle, decoder.decoder)
+    height, width = x.shape[2:]
+    trust = undamaged_cells(mask, height // 4, width // 4)
+    result = PictureMap(torch.empty_like(x))
+    run = Stream(Plan(torch.device("cpu"), compute=kind), width * height, trust, lambda _: None)
+    run.run(steps, PictureMap(x), result)
+    return result.values
+
+
+def measure_precision() -> dict[str, Any]:
+    """In which type the bundled networks compute on this machine."""
+    networks = Networks.for_options(Options())
+    with torch.inference_mode():
+        networks.detection()
+        networks.face("face_256")
+        Restorer(networks, "mapping_scratch")._compute_type()
+    return {name: str(kind) for name, kind in networks.types.items()}
+
+
+def main(text: str) -> None:
+    case: dict[str, Any] = json.loads(text)
+    kind = case.pop("kind")
+    threads = case.pop("threads", None)
+    if threads:
+        torch.set_num_threads(threads)
+    measured = {"pipeline": measure_pipeline, "original": measure_original}[kind](**case)
+    sys.stdout.write(json.dumps(measured) + "\n")
+
+
+if __name__ == "__main__":
+    assert Path("models").is_dir(), "run this in the checkout"
+    main(sys.argv[1])
