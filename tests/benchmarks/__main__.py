@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +50,38 @@ def main() -> int:
     os.environ.update(OMP_NUM_THREADS=str(chosen.threads), OMP_WAIT_POLICY="PASSIVE")
     parts = chosen.only or list(PARTS)
     report: dict[str, Any] = {"machine": machine(chosen.threads)}
-    if "bundled" in parts:
-        report["bundled"] = [bundled(megapixels) for megapixels in chosen.megapixels]
-    if "original" in parts:
-        report["original"] = [
-            original(size, scratches, chosen.pairs)
-            for scratches in (False, True)
-            for size in ORIGINAL_SIZES
-        ]
-    if "serving" in parts:
-        report["serving"] = measure_serving(1000, 1000)
-    if "gimp" in parts:
-        report["gimp"] = measure_gimp(1000, 1000)
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    (chosen.output / "benchmark.json").write_text(json.dumps(report, indent=2) + "\n")
-    text = as_markdown(report)
-    (chosen.output / "benchmark.md").write_text(text, encoding="utf-8")
-    print(text)
+    for part, figures in measurements(parts, chosen.megapixels, chosen.pairs):
+        if isinstance(figures, list):
+            report.setdefault(part, []).extend(figures)
+        else:
+            report[part] = figures
+        # After each, so that a run that is stopped leaves what it has.
+        save(report, chosen.output)
+    print(as_markdown(report))
     return 0
+
+
+def measurements(
+    parts: Sequence[str], megapixels: Sequence[float], pairs: int
+) -> Iterator[tuple[str, Any]]:
+    """Parts of the report; a list continues the part's rows."""
+    if "bundled" in parts:
+        for size in megapixels:
+            yield "bundled", [bundled(size)]
+    if "serving" in parts:
+        yield "serving", measure_serving(1000, 1000)
+    if "gimp" in parts:
+        yield "gimp", measure_gimp(1000, 1000)
+    if "original" in parts:
+        for scratches in (False, True):
+            for width_height in ORIGINAL_SIZES:
+                yield "original", [original(width_height, scratches, pairs)]
+
+
+def save(report: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / "benchmark.md").write_text(as_markdown(report), encoding="utf-8")
 
 
 def machine(threads: int) -> dict[str, Any]:

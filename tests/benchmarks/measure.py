@@ -19,7 +19,6 @@ from backend.images import Picture
 from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
-from backend.restorer import Restorer
 from backend.streaming.maps import Picture as PictureMap
 from backend.streaming.steps import list_steps
 from backend.streaming.stream import Plan, Stream
@@ -103,16 +102,6 @@ def stream(
     run = Stream(Plan(torch.device("cpu"), compute=kind), width * height, trust, lambda _: None)
     run.run(steps, PictureMap(x), result)
     return result.values
-
-
-def measure_precision() -> dict[str, Any]:
-    """In which type the bundled networks compute on this machine."""
-    networks = Networks.for_options(Options())
-    with torch.inference_mode():
-        networks.detection()
-        networks.face("face_256")
-        Restorer(networks, "mapping_scratch")._compute_type()
-    return {name: str(kind) for name, kind in networks.types.items()}
 
 
 def main(text: str) -> None:
