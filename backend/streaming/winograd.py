@@ -55,7 +55,8 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """
     height, width = x.shape[2] - 2, x.shape[3] - 2
     cells = x[0].permute(1, 2, 0)
-    cells = F.pad(cells, (0, 0, 0, -width % BLOCK, 0, -height % BLOCK))
+    if width % BLOCK or height % BLOCK:
+        cells = F.pad(cells, (0, 0, 0, -width % BLOCK, 0, -height % BLOCK))
     rows, columns = cells.shape[0] - 2, cells.shape[1] - 2
     result = torch.empty(rows, columns, kernel.shape[2], dtype=x.dtype)
     step = max(1, _CELLS_AT_A_TIME // (columns * BLOCK)) * BLOCK

@@ -44,13 +44,15 @@ def main() -> int:
     parser.add_argument("-o", dest="output", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone")
     parser.add_argument("--megapixels", type=float, nargs="+", default=list(MEGAPIXELS))
+    parser.add_argument("--original-up-to", type=float, default=4.0, metavar="MEGAPIXELS")
     parser.add_argument("--pairs", type=int, default=3, help="comparisons with the plain form")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS=str(chosen.threads), OMP_WAIT_POLICY="PASSIVE")
     parts = chosen.only or list(PARTS)
     report: dict[str, Any] = {"machine": machine(chosen.threads)}
-    for part, figures in measurements(parts, chosen.megapixels, chosen.pairs):
+    sizes = [size for size in ORIGINAL_SIZES if size[0] * size[1] <= chosen.original_up_to * 1e6]
+    for part, figures in measurements(parts, chosen.megapixels, sizes, chosen.pairs):
         if isinstance(figures, list):
             report.setdefault(part, []).extend(figures)
         else:
@@ -62,7 +64,10 @@ def main() -> int:
 
 
 def measurements(
-    parts: Sequence[str], megapixels: Sequence[float], pairs: int
+    parts: Sequence[str],
+    megapixels: Sequence[float],
+    original_sizes: Sequence[tuple[int, int]],
+    pairs: int,
 ) -> Iterator[tuple[str, Any]]:
     """Parts of the report; a list continues the part's rows."""
     if "bundled" in parts:
@@ -74,7 +79,7 @@ def measurements(
         yield "gimp", measure_gimp(1000, 1000)
     if "original" in parts:
         for scratches in (False, True):
-            for width_height in ORIGINAL_SIZES:
+            for width_height in original_sizes:
                 yield "original", [original(width_height, scratches, pairs)]
 
 
