@@ -42,7 +42,7 @@ from .test_real_backend import old_photo, scratched
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
 # Scratches found automatically, recommended threshold, all of it, bundled weights, on the CPU.
-ALL = (0, 0.0, 1, 1, 0, 1)
+ALL = (0, 0.0, 1, 1, 1, 1.0, 1, 0, 1, "", "", "")
 MASK_ONLY = (1, *ALL[1:])
 CPU = (0, 1)
 
@@ -199,7 +199,7 @@ def test_detect_then_repair_changes_nothing_but_the_damage(gimp: OldGimp, photo:
         image_of(photo),
         (DETECT, (0.0, *CPU), RUN_NONINTERACTIVE),
         # Repair has no dialog, so the menu calls it like this.
-        (REPAIR, CPU, RUN_INTERACTIVE),
+        (REPAIR, (*CPU, ""), RUN_INTERACTIVE),
     )
     assert [layer["name"] for layer in answer["layers"]] == [
         "Restored photo #1",
@@ -242,7 +242,7 @@ def locked(image: Image) -> Image:
 @pytest.mark.parametrize(
     ("procedure", "values", "is_locked", "precision", "words"),
     [
-        (REPAIR, CPU, False, None, "run Detect Scratches first"),
+        (REPAIR, (*CPU, ""), False, None, "run Detect Scratches first"),
         (RESTORE, (7, *ALL[1:]), False, None, "scratches is 7, but it must be from 0 to 2"),
         (RESTORE, ALL, False, PRECISION_FLOAT_LINEAR, "choose 8 or 16 bit integer"),
         (RESTORE, ALL, True, None, 'in the group "Öl", whose pixels are locked'),
