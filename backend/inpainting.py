@@ -20,7 +20,7 @@ Levels = npt.NDArray[np.uint8]
 BAND_ROWS = 256
 
 RADIUS = 3
-"""Neighbourhood of Telea's method in pixels, as in the training of the bundled weights."""
+"""Neighbourhood of Telea's method in pixels."""
 
 CELL = 16
 """Holes are grouped on a grid of this many pixels; far ones are filled one by one."""
