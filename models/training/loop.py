@@ -10,6 +10,7 @@ from math import cos, pi
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -97,6 +98,18 @@ def learning_rate_at(step: int, config: LoopConfig) -> float:
         return config.learning_rate * (step + 1) / config.warm_up_steps
     progress = (step - config.warm_up_steps) / max(1, config.steps - config.warm_up_steps)
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + cos(pi * min(1.0, progress))))
+
+
+def begin_with(module: nn.Module, weights: Path | None) -> None:
+    """Give a module the values of a weight file, which must fit exactly; None leaves it as it is.
+
+    Raises:
+        RuntimeError: a name or shape differs.
+        FileNotFoundError: there is no such file.
+    """
+    if weights is not None:
+        state = safetensors.torch.load_file(weights)
+        module.load_state_dict({name: value.float() for name, value in state.items()})
 
 
 class Training:

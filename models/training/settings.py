@@ -23,12 +23,14 @@ class Settings(Generic[Config]):
     Attributes:
         data: folder with train/photos, train/faces, train/old, train/damage and perceptual.
         work: folder for what training makes.
+        start: weight file whose values a new run begins with, instead of random ones.
         checkpoint: training state, resumed when present.
         output: the safetensors file, replaced with each checkpoint.
     """
 
     data: Path
     work: Path
+    start: Path | None
     checkpoint: Path
     output: Path
     config: Config
@@ -39,6 +41,7 @@ def parse_settings(description: str | None, network: str, config: Config) -> Set
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument("-o", "--output", type=Path, help="default: WORK/<network>.safetensors")
     for item in fields(config):
         value = getattr(config, item.name)
@@ -49,6 +52,7 @@ def parse_settings(description: str | None, network: str, config: Config) -> Set
     return Settings(
         data=chosen.data,
         work=chosen.work,
+        start=chosen.start,
         checkpoint=chosen.work / f"{network}.checkpoint",
         output=chosen.output or chosen.work / f"{network}.safetensors",
         config=replace(config, **values),

@@ -25,7 +25,7 @@ from models.training.degradations.fields import luminance
 from models.training.degradations.lookalikes import draw_lookalikes
 from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks, lay_over
-from models.training.loop import LoopConfig, Player, Progress, Training
+from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
 # What is found is followed down to `continuation` of the threshold.
@@ -148,7 +148,9 @@ def main() -> None:
     config = settings.config
     torch.manual_seed(config.seed)
     players = [Player(partial(compute_loss, config=config))]
-    training = Training(make_network(config), config, players, settings.checkpoint)
+    network = make_network(config)
+    begin_with(network, settings.start)
+    training = Training(network, config, players, settings.checkpoint)
     draw = open_data(settings.data, config.crop)
     training.run(
         lambda start: batches(

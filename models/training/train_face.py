@@ -28,7 +28,7 @@ from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
 from models.training.degradations.jpeg import compression
 from models.training.degradations.marks import ByteArray, FloatArray
-from models.training.loop import LoopConfig, Player, Progress, Training
+from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
 INFERENCE = {"residual": True}
@@ -137,7 +137,9 @@ def main() -> None:
     torch.manual_seed(config.seed)
     perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
     players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
-    training = Training(ResidualFaceGenerator(config), config, players, settings.checkpoint)
+    network = ResidualFaceGenerator(config)
+    begin_with(network.generator, settings.start)
+    training = Training(network, config, players, settings.checkpoint)
     perceptual.to(training.device)
     faces = PicturePool([settings.work / "aligned-faces"], config.crop)
     training.run(

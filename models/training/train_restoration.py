@@ -26,7 +26,7 @@ from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
 from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks
-from models.training.loop import LoopConfig, Player, Progress, Training
+from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
 INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
@@ -53,7 +53,7 @@ class RestorationConfig(LoopConfig):
     deepest_width: int = 160
     blocks: int = 2
     mask_weight: float = 3.0
-    perceptual: float = 0.02
+    perceptual: float = 0.0
 
     @property
     def hyper_parameters(self) -> dict[str, int]:
@@ -149,6 +149,7 @@ def main() -> None:
     network = RestorationUNet(
         width=config.width, deepest_width=config.deepest_width, blocks=config.blocks
     )
+    begin_with(network, settings.start)
     perceptual = (
         losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
         if config.perceptual

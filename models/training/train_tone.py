@@ -22,7 +22,7 @@ from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batc
 from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
-from models.training.loop import LoopConfig, Player, Progress, Training
+from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
 # Of the pictures: shading for sure, whatever the years bring, nothing at all.
@@ -106,7 +106,9 @@ def main() -> None:
     config = settings.config
     torch.manual_seed(config.seed)
     players = [Player(partial(compute_loss, config=config))]
-    training = Training(ToneGrid(**config.hyper_parameters), config, players, settings.checkpoint)
+    network = ToneGrid(**config.hyper_parameters)
+    begin_with(network, settings.start)
+    training = Training(network, config, players, settings.checkpoint)
     draw = open_data(settings.data, config.crop)
     training.run(
         lambda start: batches(

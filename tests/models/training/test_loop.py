@@ -8,12 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from models.training.datasets import Batch, Sample, batches
 from models.training.degradations.dice import Dice
-from models.training.loop import LoopConfig, Player, Progress, Training, learning_rate_at
+from models.training.loop import (
+    LoopConfig,
+    Player,
+    Progress,
+    Training,
+    begin_with,
+    learning_rate_at,
+)
 
 
 class Line(nn.Module):
@@ -92,6 +100,20 @@ def test_a_checkpoint_tells_steps_time_and_losses(tmp_path: Path) -> None:
     assert summary["data"] == ["lines"]
     assert summary["config"]["learning_rate"] == 0.05
     assert set(summary["loss"]) == {"step", "square"}
+
+
+def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    trained = run_line(tmp_path / "line.checkpoint", 50)
+    weights = tmp_path / "line.safetensors"
+    state = {name: value.half() for name, value in trained.state_dict().items()}
+    safetensors.torch.save_file(state, weights)
+    fresh = Line()
+    begin_with(fresh, weights)
+    torch.testing.assert_close(
+        fresh.layer.weight, trained.get_submodule("layer").weight, rtol=1e-3, atol=1e-3
+    )
+    with pytest.raises(RuntimeError, match="Missing key"):
+        begin_with(nn.Sequential(nn.Linear(2, 2)).requires_grad_(False).append(Line()), weights)
 
 
 class Duel(nn.Module):
