@@ -16,13 +16,13 @@ from backend.geometry import Box, Size
 from backend.memory import budget, plans
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.preparation import prepare, with_statistics
+from backend.preparation import with_statistics
 from backend.streaming.attention import LARGEST_EXACT
 from backend.streaming.maps import Picture
 from backend.streaming.steps import list_steps
 from backend.streaming.stream import Known, Plan, Stream, total_cost
 from backend.tensors import pad_to_multiple
-from backend.tiling import LEAST_SIDE, SMALLER_PIECES, run_tiled_as_memory_allows
+from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows
 from models.latent_mapping import QualityMapping, ScratchMapping
 from models.layers import undamaged_cells
 from models.registry import Network, data_folder
@@ -30,7 +30,7 @@ from models.restoration_vae import RestorationVAE
 
 TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 
-REDUCED_PIXELS = 500_000
+REDUCED_PIXELS = 250_000
 """Size of the copy from which statistics are taken when they are not taken from the picture."""
 
 
@@ -155,12 +155,13 @@ class Restorer:
             (1, 3, H, W), and (1, 1, H, W) with 0 where a tile was left out.
         """
         parts = monitor.part(0, 2), monitor.part(1, 2)
+        runner: RunTile
         if self.is_local:
-            modules, parts = self._prepared(self._compute_type()), (monitor, monitor)
+            runner, parts = self._tile_runner(self._prepared(self._compute_type())), (monitor,) * 2
         else:
-            modules = self._with_reduced_statistics(image, mask, parts[0])
+            runner = self._runner_with_reduced_statistics(image, mask, parts[0])
         return run_tiled_as_memory_allows(
-            self._tile_runner(modules),
+            runner,
             [image, mask],
             channels=3,
             tile=TILE,
@@ -229,22 +230,22 @@ class Restorer:
 
         def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
             image, mask = tiles
-            x = image * 2 - 1
-            if self.is_local:
-                what = f"{self._name} {dtype}"
-                y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
-            else:
-                # These networks differ from picture to picture.
-                y = compute([x, mask], monitor)
+            x, what = image * 2 - 1, f"{self._name} {dtype}"
+            y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
             return ((x + y.float() if self._is_residual else y.float()) + 1) / 2
 
         return run
 
     def _stream(
-        self, image: Tensor, mask: Tensor, plan: Plan, monitor: Monitor | None
+        self,
+        image: Tensor,
+        mask: Tensor,
+        plan: Plan,
+        monitor: Monitor | None,
+        modules: Modules | None = None,
     ) -> tuple[Tensor, Known]:
         """Restore all of (1, 3, H, W) by a plan; the sides are multiples of 16."""
-        steps = list_steps(*self._raw().used)
+        steps = list_steps(*(modules or self._raw()).used)
         height, width = image.shape[2:]
         trust = undamaged_cells(mask.float(), height // 4, width // 4)
         source, target = Picture(image * 2 - 1), Picture(torch.empty_like(image))
@@ -263,18 +264,21 @@ class Restorer:
             result += source.values
         return result.add_(1).div_(2), stream.statistics
 
-    def _with_reduced_statistics(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Modules:
-        """Networks that normalize every tile as a reduced copy of the picture is normalized."""
+    def _runner_with_reduced_statistics(
+        self, image: Tensor, mask: Tensor, monitor: Monitor
+    ) -> RunTile:
+        """The way of one tile that is normalized as a reduced copy of the picture is."""
         scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
         size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
         small = F.interpolate(image, size, mode="area")
         holes = F.adaptive_max_pool2d(mask.float(), size)
         small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
-        dtype = self._compute_type()
-        _, known = self._stream(small, holes, Plan(self._networks.device, dtype), monitor)
+        plan = Plan(self._networks.device, self._compute_type())
+        _, known = self._stream(small, holes, plan, monitor)
         encoder, mapping, decoder = self._raw()
-        return Modules(
-            prepare(with_statistics(encoder, known), dtype),
-            prepare(with_statistics(mapping, known), dtype),
-            prepare(with_statistics(decoder, known), dtype),
+        modules = Modules(
+            with_statistics(encoder, known),
+            with_statistics(mapping, known),
+            with_statistics(decoder, known),
         )
+        return lambda tiles, part: self._stream(tiles[0], tiles[1], plan, part, modules)[0]
