@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models.training.datasets import Batch
+from models.training.datasets import Batch, DrawSample, FinishBatch, batches
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,22 @@ class Training:
         self.progress = Progress()
         if checkpoint.exists():
             self._resume()
+
+    def stream(self, draw: DrawSample, finish: FinishBatch) -> Callable[[int], Iterator[Batch]]:
+        """What `run` takes: batches as the config wants them, for the training's device."""
+
+        def start_at(step: int) -> Iterator[Batch]:
+            return batches(
+                draw,
+                finish,
+                batch_size=self.config.batch_size,
+                seed=self.config.seed,
+                start=step,
+                workers=self.config.workers,
+                device=self.device,
+            )
+
+        return start_at
 
     def run(
         self,

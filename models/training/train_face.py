@@ -22,7 +22,7 @@ from models.face_generator import FaceGenerator
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
-from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches, from_bgr
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor, from_bgr
 from models.training.degradations import noise, optics, recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
@@ -143,15 +143,7 @@ def main() -> None:
     perceptual.to(training.device)
     faces = PicturePool([settings.work / "aligned-faces"], config.crop)
     training.run(
-        lambda start: batches(
-            partial(draw_sample, faces=faces),
-            finish_batch,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start=start,
-            workers=config.workers,
-            device=training.device,
-        ),
+        training.stream(partial(draw_sample, faces=faces), finish_batch),
         lambda module, progress: export(module, progress, settings),
     )
 

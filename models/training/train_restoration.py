@@ -20,7 +20,7 @@ from models.filling import fill_smoothly
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
-from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
@@ -161,15 +161,7 @@ def main() -> None:
         perceptual.to(training.device)
     draw = open_data(settings.data, config.crop)
     training.run(
-        lambda start: batches(
-            draw,
-            finish_batch,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start=start,
-            workers=config.workers,
-            device=training.device,
-        ),
+        training.stream(draw, finish_batch),
         lambda module, progress: export(module, progress, settings),
     )
 

@@ -18,7 +18,7 @@ from models.registry import ModelSpec
 from models.tone_grid import ToneGrid, apply_grid
 from models.training import losses
 from models.training.card import export_weights
-from models.training.datasets import Batch, PicturePool, Sample, as_tensor, batches
+from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
@@ -111,15 +111,7 @@ def main() -> None:
     training = Training(network, config, players, settings.checkpoint)
     draw = open_data(settings.data, config.crop)
     training.run(
-        lambda start: batches(
-            draw,
-            finish_batch,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start=start,
-            workers=config.workers,
-            device=training.device,
-        ),
+        training.stream(draw, finish_batch),
         lambda module, progress: export(module, progress, settings),
     )
 
