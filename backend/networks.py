@@ -15,7 +15,7 @@ from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
 from backend.preparation import AnyModule, prepare
-from models.compact_unet import CompactScratchUNet, RestorationUNet
+from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
@@ -35,6 +35,7 @@ AnyNetwork = (
     | QualityMapping
     | ScratchMapping
     | FaceGenerator
+    | CompactFaceGenerator
 )
 
 
@@ -149,11 +150,12 @@ class Networks:
     def mapping(self, network: Network) -> QualityMapping | ScratchMapping:
         return cast(QualityMapping | ScratchMapping, self._get(network))
 
-    def face(self, network: Network) -> FaceGenerator:
+    def face(self, network: Network) -> FaceGenerator | CompactFaceGenerator:
         """Prepared, in the type that it bears."""
-        side = cast(FaceGenerator, self._get(network)).crop_size
+        side = cast(FaceGenerator | CompactFaceGenerator, self._get(network)).crop_size
         face = precision.trial_picture(side) * 2 - 1
-        return cast(FaceGenerator, self._fast(network, [face], lambda y: (y + 1) / 2))
+        generator = self._fast(network, [face], lambda y: (y + 1) / 2)
+        return cast(FaceGenerator | CompactFaceGenerator, generator)
 
     def prepared(self, name: Network, network: AnyModule, dtype: torch.dtype) -> AnyModule:
         """This network of these weights made fast, for inputs of `dtype`."""

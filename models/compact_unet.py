@@ -1,4 +1,4 @@
-"""The U-Nets of the bundled weights: one cleans and fills pictures, one finds scratches."""
+"""The U-Nets of the bundled weights: they clean and fill, find scratches, and enhance faces."""
 
 from __future__ import annotations
 
@@ -75,14 +75,27 @@ class CompactUNet(nn.Module):
             features = level(features)
             kept.append(features)
             features = halve(features)  # (B, next width, half the size)
-        features = self.bottom(features)  # (B, deepest_width, H/16, W/16)
+        features = self.bottom(self.placed(features))  # (B, deepest_width, H/16, W/16)
         if self.fill is not None and mask is not None:
             # A cell that is mostly damaged has nothing to say; the others see past their scratches.
             features = self.fill(features, (F.avg_pool2d(mask, 16) > 0.5).to(mask.dtype))
         features = self.after_fill(features)
-        for enlarge, level in zip(self.enlarge, self.up, strict=True):
-            features = level(F.pixel_shuffle(enlarge(features), 2) + kept.pop())
+        for index, (enlarge, level) in enumerate(zip(self.enlarge, self.up, strict=True)):
+            features = level(self.joined(F.pixel_shuffle(enlarge(features), 2), kept.pop(), index))
         return F.pixel_shuffle(self.last(features), 2)
+
+    def placed(self, features: Tensor) -> Tensor:
+        """What enters the bottom, (B, deepest_width, H/16, W/16); for networks that know places."""
+        return features
+
+    def joined(self, deep: Tensor, shallow: Tensor, index: int) -> Tensor:
+        """Join what comes up with what was kept at that size, both (B, C, h, w).
+
+        Args:
+            index: of the level on the way up, 0 for the smallest.
+        """
+        del index
+        return deep + shallow
 
 
 class RestorationUNet(CompactUNet):
@@ -122,6 +135,61 @@ class CompactScratchUNet(CompactUNet):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x, None)
+
+
+class CompactFaceGenerator(CompactUNet):
+    """Enhance an aligned face.
+
+    x (B, 3, S, S) in [-1, 1] -> (B, 3, S, S), the change to be added to x: what it leaves alone
+    passes by, and nobody is given another face by a network that is unsure. S is a multiple of 16,
+    at best crop_size.
+
+    On the way up the face at that size scales and shifts the features, as in SPADE; since faces are
+    aligned, the bottom also gets learned features for each place.
+
+    Args:
+        crop_size: S that the weights were trained for, in pixels.
+
+    Source:
+        T. Park et al., CVPR 2019 (SPADE); for features in place of the picture as what modulates,
+        X. Wang et al., CVPR 2018 (spatial feature transform).
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 32,
+        deepest_width: int = 128,
+        blocks: int = 2,
+        crop_size: int = 256,
+    ) -> None:
+        super().__init__(
+            3, 3, width=width, deepest_width=deepest_width, blocks=blocks, non_local=False
+        )
+        self.crop_size = crop_size
+        side = crop_size // 16
+        self.places = nn.Parameter(torch.zeros(1, deepest_width, side, side))
+        self.modulate = nn.ModuleList(nn.Conv2d(w, 2 * w, 1) for w in (4 * width, 2 * width, width))
+        for convolution in self.modulate:
+            assert isinstance(convolution, nn.Conv2d)
+            assert convolution.bias is not None
+            nn.init.zeros_(convolution.weight)
+            nn.init.zeros_(convolution.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(x, None)
+
+    def placed(self, features: Tensor) -> Tensor:
+        places: Tensor = self.places
+        if features.shape[2:] != places.shape[2:]:
+            size = features.shape[2], features.shape[3]
+            places = F.interpolate(places, size, mode="bilinear", align_corners=False)
+        return features + places
+
+    def joined(self, deep: Tensor, shallow: Tensor, index: int) -> Tensor:
+        scale, shift = self.modulate[index](shallow).chunk(2, dim=1)
+        result: Tensor = deep * (1 + scale) + shift + shallow
+        return result
 
 
 class _Block(nn.Module):

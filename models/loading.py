@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from models.compact_unet import CompactScratchUNet, RestorationUNet
+from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.registry import (
@@ -58,6 +58,7 @@ _FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "scratch_mapping": ScratchMapping,
     "high_resolution_mapping": HighResolutionMapping,
     "face_generator": FaceGenerator,
+    "compact_face_generator": CompactFaceGenerator,
 }
 
 _LARGEST_HALF = torch.finfo(torch.float16).max

@@ -52,7 +52,8 @@ class ModelSpec:
     Attributes:
         network: what it is for.
         family: which class: scratch_unet, restoration_unet, tone_grid, restoration_vae,
-            quality_mapping, scratch_mapping, high_resolution_mapping or face_generator.
+            quality_mapping, scratch_mapping, high_resolution_mapping, face_generator or
+            compact_face_generator.
         hyper_parameters: the class's arguments that differ from its defaults.
         inference: what a stage must know to run it. Detection: threshold, short_side,
             perhaps continuation (the share of the threshold down to which found damage is

@@ -1,6 +1,8 @@
 """Train the face generator on aligned faces: `python -m models.training.train_face`.
 
-The faces come from `align_faces`, into WORK/aligned-faces.
+The faces come from `align_faces`, into WORK/aligned-faces; what it gets in the pipeline are faces
+of restored photos, so most of its training faces are aged at the size that faces have in photos,
+restored by the bundled restoration network, and brought to the size of a crop.
 
 The generator's output is added to its input, so that an untrained or unsure network leaves a face
 as it is and nobody is given another face.
@@ -18,15 +20,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.compact_unet import CompactFaceGenerator, RestorationUNet
 from models.face_generator import FaceGenerator
+from models.loading import bundled_weights
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor, from_bgr
-from models.training.degradations import noise, optics, recipe
-from models.training.degradations.aging import Aging
+from models.training.degradations import recipe
 from models.training.degradations.dice import Dice
-from models.training.degradations.jpeg import compression
+from models.training.degradations.faces import aged_faces, common_side, printed_faces, resized
 from models.training.degradations.marks import ByteArray, FloatArray
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
@@ -36,30 +39,46 @@ INFERENCE = {"residual": True}
 # So many faces stay as they are: the generator must know a good one when it sees it.
 CLEAN_SHARE = 0.12
 
+# So many are restored before, wholly or in part, as in the pipeline; the others are as people send
+# them who left the whole picture as it is.
+RESTORED_SHARE = 0.7
+
+# Where eyes and mouth lie in aligned crops, as shares of the side, and how wide; see
+# backend.alignment.TEMPLATE. A face lives by them, and they are a tenth of the crop.
+_FEATURES = ((0.35, 0.42, 0.09), (0.65, 0.42, 0.09), (0.5, 0.76, 0.11))
+
 
 @dataclass(frozen=True)
 class FaceConfig(LoopConfig):
     """How the face generator is trained.
 
     Attributes:
-        width, modulation_width: of the generator; the original has 64 and 128.
-        perceptual: weight of the perceptual loss.
+        family: "compact_face_generator", or "face_generator" for the original's.
+        width: of the network; the original has 64.
+        deepest_width, blocks: of the compact one.
+        modulation_width: of the original's, which has 128.
+        perceptual: weight of the perceptual loss; 0 leaves it out.
+        features: weight of a pixel of eyes and mouth against one of the cheek.
     """
 
-    steps: int = 5000
-    batch_size: int = 4
-    learning_rate: float = 4e-4
-    width: int = 10
-    modulation_width: int = 32
-    perceptual: float = 0.03
+    steps: int = 8000
+    batch_size: int = 8
+    learning_rate: float = 6e-4
+    family: str = "compact_face_generator"
+    width: int = 32
+    deepest_width: int = 128
+    blocks: int = 2
+    modulation_width: int = 128
+    perceptual: float = 0.0
+    features: float = 3.0
 
     @property
     def hyper_parameters(self) -> dict[str, int]:
-        return {
-            "width": self.width,
-            "modulation_width": self.modulation_width,
-            "crop_size": self.crop,
-        }
+        is_original = self.family == "face_generator"
+        names = (
+            ["width", "modulation_width"] if is_original else ["width", "deepest_width", "blocks"]
+        )
+        return {name: getattr(self, name) for name in names} | {"crop_size": self.crop}
 
 
 class ResidualFaceGenerator(nn.Module):
@@ -67,8 +86,12 @@ class ResidualFaceGenerator(nn.Module):
 
     def __init__(self, config: FaceConfig) -> None:
         super().__init__()
-        self.generator = FaceGenerator(**config.hyper_parameters)
-        nn.init.normal_(self.generator.conv_img.weight, std=1e-3)
+        self.generator: nn.Module
+        if config.family == "face_generator":
+            self.generator = FaceGenerator(**config.hyper_parameters)
+            nn.init.normal_(self.generator.conv_img.weight, std=1e-3)
+        else:
+            self.generator = CompactFaceGenerator(**config.hyper_parameters)
 
     def forward(self, face: Tensor) -> Tensor:
         result: Tensor = face + self.generator(face).float()
@@ -92,42 +115,56 @@ def _jittered(picture: ByteArray, rng: np.random.Generator) -> FloatArray:
     return from_bgr(moved[:, ::-1] if rng.random() < 0.5 else moved)
 
 
-def degrade_faces(clean: Tensor, dice: Dice) -> Tensor:
-    """What is left to do for faces after the whole picture was restored: blur, lost resolution.
-
-    Args:
-        clean: (B, 3, H, W) in [0, 1].
-    """
-    aging = Aging.of(clean)
-    aging.apply(optics.soft_focus(3.0), dice, 0.6)
-    aging.apply(optics.lost_resolution(4.5), dice, 0.5)
-    aging.apply(noise.film_grain(0.05), dice, 0.5)
-    aging.apply(compression(35, 95), dice, 0.4)
-    return aging.image
-
-
-def finish_batch(batch: Batch, dice: Dice) -> Batch:
-    clean = recipe.developed(batch["image"], dice)
+def finish_batch(batch: Batch, dice: Dice, restoration: RestorationUNet) -> Batch:
+    """Faces in [-1, 1] as they should be and as the stage gets them, all of one size."""
+    clean = printed_faces(recipe.developed(batch["image"], dice), dice)
+    aged = aged_faces(clean, common_side(dice), dice)
+    restored = restored_in_part(aged, dice, restoration)
+    given = resized(restored, clean.shape[2])
     stays = dice.happens(len(clean), CLEAN_SHARE).view(-1, 1, 1, 1).to(clean.device)
-    degraded = torch.where(stays, clean, degrade_faces(clean, dice))
-    return {"clean": clean * 2 - 1, "degraded": degraded * 2 - 1}
+    return {"clean": clean * 2 - 1, "degraded": torch.where(stays, clean, given) * 2 - 1}
+
+
+@torch.no_grad()
+def restored_in_part(aged: Tensor, dice: Dice, restoration: RestorationUNet) -> Tensor:
+    """What people send: restored wholly, by some strength, or not at all."""
+    chosen = dice.happens(len(aged), RESTORED_SHARE).view(-1, 1, 1, 1).to(aged.device)
+    strength = (dice.uniform(len(aged), 0.5, 1.5).clamp_max(1) * chosen).to(aged.device)
+    restoration.to(aged.device)
+    x = aged * 2 - 1
+    change: Tensor = restoration(x, torch.zeros_like(x[:, :1])).float()
+    return torch.clamp(aged + strength * change / 2, 0, 1)
 
 
 def compute_loss(
-    module: nn.Module, batch: Batch, config: FaceConfig, perceptual: losses.PerceptualLoss
+    module: nn.Module,
+    batch: Batch,
+    config: FaceConfig,
+    perceptual: losses.PerceptualLoss | None,
 ) -> dict[str, Tensor]:
-    output = module(batch["degraded"])
-    return {
-        "pixels": losses.charbonnier(output, batch["clean"]),
-        "perceptual": config.perceptual * perceptual(output, batch["clean"]),
-    }
+    output, clean = module(batch["degraded"]), batch["clean"]
+    weight = feature_weights(clean.shape[2], config.features).to(clean.device)
+    terms = {"pixels": losses.charbonnier(output, clean, weight)}
+    if perceptual is not None:
+        terms["perceptual"] = config.perceptual * perceptual(output, clean)
+    return terms
+
+
+def feature_weights(side: int, highest: float) -> Tensor:
+    """(1, 1, side, side): `highest` on eyes and mouth, 1 far from them."""
+    rows = ((torch.arange(side) + 0.5) / side).view(1, 1, -1, 1)
+    columns = rows.transpose(2, 3)
+    bumps = [
+        torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
+        for x, y, width in _FEATURES
+    ]
+    return 1 + (highest - 1) * torch.stack(bumps).amax(dim=0)
 
 
 def export(module: nn.Module, progress: Progress, settings: Settings[FaceConfig]) -> None:
-    training = progress.summary(settings.config, ["faces"])
-    spec = ModelSpec(
-        "face_256", "face_generator", settings.config.hyper_parameters, INFERENCE, training
-    )
+    config = settings.config
+    training = progress.summary(config, ["faces"])
+    spec = ModelSpec("face_256", config.family, config.hyper_parameters, INFERENCE, training)
     export_weights(module.get_submodule("generator"), spec, settings.output)
 
 
@@ -135,15 +172,24 @@ def main() -> None:
     settings = parse_settings(__doc__, "face", FaceConfig())
     config = settings.config
     torch.manual_seed(config.seed)
-    perceptual = losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
+    perceptual = (
+        losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
+        if config.perceptual
+        else None
+    )
     players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
     network = ResidualFaceGenerator(config)
     begin_with(network.generator, settings.start)
     training = Training(network, config, players, settings.checkpoint)
-    perceptual.to(training.device)
+    if perceptual is not None:
+        perceptual.to(training.device)
+    restoration = bundled_weights().load("restoration")
+    assert isinstance(restoration, RestorationUNet)
     faces = PicturePool([settings.work / "aligned-faces"], config.crop)
     training.run(
-        training.stream(partial(draw_sample, faces=faces), finish_batch),
+        training.stream(
+            partial(draw_sample, faces=faces), partial(finish_batch, restoration=restoration)
+        ),
         lambda module, progress: export(module, progress, settings),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.compact_unet import CompactScratchUNet, RestorationUNet
+from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.filling import fill_smoothly
 from models.tone_grid import ToneGrid, apply_grid
 
@@ -39,6 +39,29 @@ def test_a_size_that_does_not_fit_is_named(network: torch.nn.Module) -> None:
     expected = inputs if isinstance(network, RestorationUNet) else inputs[1:]
     with pytest.raises(ValueError, match="multiples of 16, but got 30x48"):
         network(*expected)
+
+
+def test_a_fresh_face_generator_changes_no_face() -> None:
+    generator = CompactFaceGenerator(width=8, deepest_width=16, blocks=1, crop_size=64).eval()
+    with torch.inference_mode():
+        assert not generator(torch.rand(1, 3, 64, 64)).any()
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_a_face_generator_knows_places_at_any_size(side: int) -> None:
+    """What it learned about eyes must lie where the eyes are, also in a larger crop."""
+    torch.manual_seed(0)
+    generator = CompactFaceGenerator(width=8, deepest_width=16, blocks=1, crop_size=64).eval()
+    torch.nn.init.normal_(generator.last.weight, std=0.1)
+    torch.nn.init.zeros_(generator.first.weight)
+    plain = torch.zeros(1, 3, side, side)
+    with torch.inference_mode():
+        before = generator(plain)
+        generator.places[..., 1, 1] = 5.0
+        change = (generator(plain) - before).abs().mean(dim=1)[0]
+    rows, columns = torch.meshgrid(*[torch.arange(side) / side] * 2, indexing="ij")
+    middle = [float((change * axis).sum() / change.sum()) for axis in (rows, columns)]
+    assert middle == pytest.approx([1.5 / 4, 1.5 / 4], abs=0.03)
 
 
 def test_a_mostly_damaged_cell_says_nothing_of_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,23 @@ import torch
 
 from backend.face_finder import FaceFinder
 from backend.networks import Networks
+from backend.options import Options
+from backend.precision import type_of
 from models.training.align_faces import aligned_faces
 from models.training.datasets import as_tensor
 from models.training.degradations import recipe
 from models.training.degradations.dice import Dice
+from models.training.degradations.faces import SIDES, aged_faces, printed_faces, resized
 from models.training.degradations.marks import FloatArray
 from models.training.evaluation.identity import FaceDescriptor
+from models.training.evaluation.methods import ours
 from models.training.evaluation.metrics import PerceptualDistance, ratio, similarity
 from models.training.evaluation.report import Report, Table
-from models.training.train_face import degrade_faces
 
 _SEED = 7800
 _SHEET_ROWS = 12
+
+STEPS = ("aged", "restored", "enhanced")
 
 
 def open_faces(folder: Path) -> list[FloatArray]:
@@ -34,6 +40,16 @@ def open_faces(folder: Path) -> list[FloatArray]:
     ]
 
 
+@dataclass(frozen=True)
+class _Scores:
+    """Of one picture of a face against the true one: dB, similarity, two distances."""
+
+    ratio: float
+    similarity: float
+    perceptual: float
+    identity: float
+
+
 def report_faces(
     report: Report,
     weights: str,
@@ -41,45 +57,97 @@ def report_faces(
     faces: Sequence[FloatArray],
     distance: PerceptualDistance,
 ) -> None:
-    """Degraded and enhanced faces against clean ones."""
-    generator, descriptor = networks.face("face_256"), FaceDescriptor()
-    scores: dict[str, list[tuple[float, ...]]] = {"degraded": [], "enhanced": []}
-    clean_ratios, rows = [], []
-    for number, face in enumerate(faces):
-        dice = Dice([_SEED, number])
-        clean = recipe.developed(as_tensor(face)[None], dice)
-        degraded = degrade_faces(clean, dice)
-        with torch.inference_mode():
-            outputs = [_enhanced(generator, picture) for picture in (degraded, clean)]
-        truth, given = _array(clean), _array(degraded)
-        landmarks = descriptor.locate(truth)
-        person = descriptor.describe(truth, landmarks)
-        for name, picture in (("degraded", given), ("enhanced", outputs[0])):
-            apart = float(np.linalg.norm(descriptor.describe(picture, landmarks) - person))
-            figures = ratio(truth, picture), similarity(truth, picture), distance(truth, picture)
-            scores[name].append((*figures, apart))
-        clean_ratios.append(ratio(truth, outputs[1]))
-        rows.append([given, outputs[0], truth])
+    """Faces of several sizes: aged, restored as part of a photo, and then enhanced."""
+    judge = _Judge(networks, FaceDescriptor(), distance)
+    trials = {
+        side: [judge.try_face(face, [_SEED, side, number]) for number, face in enumerate(faces)]
+        for side in SIDES
+    }
+    everything = [trial for of_side in trials.values() for trial in of_side]
     table = Table(["faces", "PSNR", "SSIM", "perceptual", "identity distance"])
-    for name, figures_of_all in scores.items():
-        mean = np.mean(figures_of_all, axis=0)
+    for name in STEPS:
+        mean = np.mean([astuple(trial.scores[name]) for trial in everything], axis=0)
         table.rows.append([name, f"{mean[0]:.2f}", *(f"{value:.3f}" for value in mean[1:])])
-    table.rows.append(["clean, enhanced", f"{np.mean(clean_ratios):.2f}", "", "", ""])
-    nearer = np.mean([e[3] < d[3] for d, e in zip(*scores.values(), strict=True)])
+    unharmed = [ratio(face, judge.enhanced(face)) for face in faces]
+    table.rows.append(["clean, enhanced", f"{np.mean(unharmed):.2f}", "", "", ""])
     report.section(
         f"Faces, {weights}",
-        "Aligned crops of 256 x 256 pixels. The identity distance is that of dlib's descriptors; "
-        f"enhancement brings {nearer:.0%} of the faces nearer to the true person.",
+        "Aligned faces, aged at several sizes (sides of the square that becomes a crop of 256 x "
+        "256 pixels), restored as part of a photo, then enhanced. The identity distance is that of "
+        "dlib's descriptors.",
         table,
     )
-    report.sheet(
-        f"Faces enhanced, {weights}", ["degraded", "enhanced", "clean"], rows[:_SHEET_ROWS]
+    report.section("Faces by size", "", _table_of_sizes(trials))
+    middle = trials[SIDES[len(SIDES) // 2]][:_SHEET_ROWS]
+    rows = [[*(trial.pictures[name] for name in STEPS), trial.clean] for trial in middle]
+    report.sheet(f"Faces enhanced, {weights}", [*STEPS, "clean"], rows)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One face on its way; pictures are (256, 256, 3)."""
+
+    clean: FloatArray
+    pictures: dict[str, FloatArray]
+    scores: dict[str, _Scores]
+
+
+class _Judge:
+    def __init__(
+        self, networks: Networks, descriptor: FaceDescriptor, distance: PerceptualDistance
+    ) -> None:
+        self._generator = networks.face("face_256")
+        self._restore = ours(networks, Options(tone=False))
+        self._descriptor, self._distance = descriptor, distance
+
+    def try_face(self, face: FloatArray, seed: Sequence[int]) -> _Trial:
+        dice = Dice(seed)
+        clean = printed_faces(recipe.developed(as_tensor(face)[None], dice), dice)
+        aged = aged_faces(clean, seed[1], dice)
+        restored = self._restore(_array(aged), np.zeros(aged.shape[2:], np.uint8))
+        before = _array(resized(as_tensor(restored)[None], clean.shape[2]))
+        pictures = {
+            "aged": _array(resized(aged, clean.shape[2])),
+            "restored": before,
+            "enhanced": self.enhanced(before),
+        }
+        truth = _array(clean)
+        landmarks = self._descriptor.locate(truth)
+        person = self._descriptor.describe(truth, landmarks)
+        scores = {
+            name: _Scores(
+                ratio(truth, picture),
+                similarity(truth, picture),
+                self._distance(truth, picture),
+                float(np.linalg.norm(self._descriptor.describe(picture, landmarks) - person)),
+            )
+            for name, picture in pictures.items()
+        }
+        return _Trial(truth, pictures, scores)
+
+    @torch.inference_mode()
+    def enhanced(self, face: FloatArray) -> FloatArray:
+        x = as_tensor(face)[None] * 2 - 1
+        y = self._generator(x.to(type_of(self._generator))).float()
+        return _array(((x + y + 1) / 2).clamp(0, 1))
+
+
+def _table_of_sizes(trials: dict[int, list[_Trial]]) -> Table:
+    table = Table(
+        ["side", "PSNR, restored", "PSNR, enhanced", "nearer to the person", "better in PSNR"]
     )
-
-
-def _enhanced(generator: torch.nn.Module, face: torch.Tensor) -> FloatArray:
-    x = face * 2 - 1
-    return _array(((x + generator(x) + 1) / 2).clamp(0, 1))
+    groups = {str(side): of_side for side, of_side in trials.items()}
+    groups["all"] = [trial for of_side in trials.values() for trial in of_side]
+    for name, group in groups.items():
+        pairs = [(trial.scores["restored"], trial.scores["enhanced"]) for trial in group]
+        figures = [float(np.mean([before.ratio for before, _ in pairs]))]
+        figures += [float(np.mean([after.ratio for _, after in pairs]))]
+        nearer = np.mean([after.identity < before.identity for before, after in pairs])
+        better = np.mean([after.ratio > before.ratio for before, after in pairs])
+        table.rows.append(
+            [name, *(f"{figure:.2f}" for figure in figures), f"{nearer:.0%}", f"{better:.0%}"]
+        )
+    return table
 
 
 def _array(image: torch.Tensor) -> FloatArray:

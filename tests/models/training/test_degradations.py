@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models.training.degradations import noise, optics, recipe, tone
+from models.training.degradations import faces, noise, optics, recipe, tone
 from models.training.degradations.aging import Aging, Operation
 from models.training.degradations.dice import Dice
 from models.training.degradations.fields import is_gray, luminance
@@ -239,3 +239,20 @@ def test_the_photo_recipe_marks_only_painted_damage() -> None:
 def test_without_likelihood_nothing_happens() -> None:
     clean = pictures()
     assert torch.equal(recipe.photo(clean, Dice(1), None, likelihood=0.0).image, clean)
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_faces_are_aged_at_the_size_they_have_in_photos(side: int) -> None:
+    clean = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    aged = faces.aged_faces(clean, side, Dice(3))
+    assert aged.shape == (2, 3, side, side)
+    assert float(aged.min()) >= 0
+    assert float(aged.max()) <= 1
+    assert torch.equal(aged, faces.aged_faces(clean, side, Dice(3)))
+    back = faces.resized(aged, 128)
+    assert back.shape == clean.shape
+    assert not torch.equal(back, clean)
+
+
+def test_all_sides_of_faces_occur() -> None:
+    assert {faces.common_side(Dice(seed)) for seed in range(60)} == set(faces.SIDES)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.compact_unet import RestorationUNet
 from models.training import train_detection, train_face, train_restoration
 from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
 from models.training.loop import Player, Training
@@ -83,9 +84,21 @@ def test_some_faces_are_given_clean(photos: PicturePool) -> None:
     faces = PicturePool.__new__(PicturePool)
     faces.pictures = [np.ascontiguousarray(p[:96, :96]) for p in photos.pictures]
     draw = partial(train_face.draw_sample, faces=faces)
+    restoration = RestorationUNet(width=8, deepest_width=16, blocks=1).eval()
+    finish = partial(train_face.finish_batch, restoration=restoration)
     same = total = 0
     for number in range(12):
-        batch = next(stream(draw, train_face.finish_batch, number))
+        batch = next(stream(draw, finish, number))
         for clean, degraded in zip(batch["clean"], batch["degraded"], strict=True):
             same, total = same + int(torch.equal(clean, degraded)), total + 1
     assert 0 < same < total / 2
+
+
+def test_eyes_and_mouth_weigh_most() -> None:
+    weights = train_face.feature_weights(64, 3.0)[0, 0]
+    # The template's eye and mouth middles, and two places far from all of them.
+    assert float(weights[27, 22]) > 2.9
+    assert float(weights[27, 42]) > 2.9
+    assert float(weights[49, 32]) > 2.9
+    assert float(weights[2, 2]) == pytest.approx(1.0, abs=0.01)
+    assert float(weights[34, 2]) < 1.1
