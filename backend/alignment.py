@@ -82,6 +82,23 @@ class Face:
     landmarks: Landmarks
 
 
+@dataclass(frozen=True)
+class AlignedFace:
+    """A face before and after enhancement.
+
+    Attributes:
+        landmarks: (68, 2) in the picture.
+        to_crop: similarity from the picture to the crop.
+        before: the aligned crop of the picture.
+        after: what a network made of it.
+    """
+
+    landmarks: Landmarks
+    to_crop: Matrix
+    before: Crop
+    after: Crop
+
+
 def feature_areas(faces: Iterable[Face], size: Size) -> Mask:
     """Where eyes, noses, mouths and small faces are: (H, W), 255 there and 0 elsewhere."""
     areas = np.zeros(size.shape, dtype=np.uint8)

@@ -28,6 +28,7 @@ class Options:
             no such choice: their cleaning changes the tone, too.
         strength: share of cleaning and tone that is applied outside the damage, in [0, 1].
         enhance_faces: find and enhance faces.
+        face_strength: share of a face's change that is applied, in [0, 1].
         weights: "bundled", "official", or a folder in the official layout.
         inpainting: name of an imported model that fills the damage before the restoration; None
             leaves the filling to the weights' own way.
@@ -49,6 +50,7 @@ class Options:
     tone: bool = True
     strength: float = 1.0
     enhance_faces: bool = True
+    face_strength: float = 1.0
     weights: str = "bundled"
     inpainting: str | None = None
     denoising: str | None = None
@@ -70,10 +72,11 @@ class Options:
                 f"The threshold is {self.threshold}, but it is a probability: "
                 "choose a value from 0 to 1."
             )
-        if not 0.0 <= self.strength <= 1.0:
-            raise OptionsError(
-                f"The strength is {self.strength}, but it is a share: choose a value from 0 to 1."
-            )
+        for name, share in (("strength", self.strength), ("face strength", self.face_strength)):
+            if not 0.0 <= share <= 1.0:
+                raise OptionsError(
+                    f"The {name} is {share}, but it is a share: choose a value from 0 to 1."
+                )
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise OptionsError("The memory is not a positive size: give it in gigabytes, like 4.")
         if not self.weights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from backend.alignment import Face, feature_areas
+from backend.alignment import AlignedFace, Face, feature_areas
 from backend.assembly import Assembly
 from backend.device import memory_errors_explained
 from backend.errors import InputError
@@ -14,8 +14,14 @@ from backend.networks import Networks
 from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
 from backend.stages.blending import blend_face
-from backend.stages.enhancement import EnhancedFace, enhance_face
-from backend.stages.faces import FOR_RECOGNITION, find_faces, search_faces
+from backend.stages.enhancement import enhance_face
+from backend.stages.faces import (
+    FOR_RECOGNITION,
+    FULLY_ENHANCED,
+    enhanced_share,
+    find_faces,
+    search_faces,
+)
 from backend.stages.filling import fill
 from backend.stages.restoration import repair_scratches
 from backend.stages.scratches import find_scratches
@@ -55,7 +61,7 @@ def restore(
         damage, faces = _find_damage(result, mask, options, networks)
         _repair(result, damage, options, networks)
         if options.enhance_faces:
-            _enhance_faces(result, faces, networks)
+            _enhance_faces(result, faces, options, networks)
     return result.finished()
 
 
@@ -97,7 +103,9 @@ def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks
             result.add_repair(repaired, hole, box)
 
 
-def _enhance_faces(result: Assembly, seen: list[Face], networks: Networks) -> None:
+def _enhance_faces(
+    result: Assembly, seen: list[Face], options: Options, networks: Networks
+) -> None:
     with result.stage("faces") as monitor:
         # Grain and scratches hide some faces, and restoration may soften others.
         here = search_faces(result.color, networks.face_finder(), monitor)
@@ -108,18 +116,26 @@ def _enhance_faces(result: Assembly, seen: list[Face], networks: Networks) -> No
                 f"A face at ({box.x0}, {box.y0}) was left as it is, because its features could "
                 "not be located: it may be turned away or covered.",
             )
-    enhanced: list[EnhancedFace] = []
+    shares = [enhanced_share(face.box) for face in found.faces]
+    enhanced: list[AlignedFace] = []
     with result.stage("enhancement") as monitor:
         for index, face in enumerate(found.faces):
             part = monitor.part(index, len(found.faces))
             enhanced.append(enhance_face(result.color, face, networks, part))
     with result.stage("blending") as monitor:
-        for index, crop in enumerate(enhanced):
+        for index, (aligned, share) in enumerate(zip(enhanced, shares, strict=True)):
             monitor.advance(index / len(enhanced))
-            layer = blend_face(
-                result.color, crop.to_crop, crop.before, crop.after, gray=result.gray
-            )
+            strength = options.face_strength * share
+            layer = blend_face(result.color, aligned, gray=result.gray, strength=strength)
             result.add_face(*layer)
+        if any(share < 1 for share in shares):
+            small = sum(share < 1 for share in shares)
+            monitor.note(
+                "faces-small",
+                f"{small} of {len(shares)} faces were enhanced only in part, because they are less "
+                f"than {FULLY_ENHANCED} pixels wide and more would be invented: scan the photo "
+                "larger if you can.",
+            )
 
 
 def _check_mask(photo: Picture, mask: Mask | None, options: Options) -> None:

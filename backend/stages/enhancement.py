@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from backend.alignment import (
     FFHQ_TEMPLATE,
-    Crop,
+    AlignedFace,
     Face,
     align,
     cut_crop,
     pixels_per_crop_pixel,
 )
-from backend.geometry import Matrix
 from backend.images import Pixels
 from backend.monitor import Monitor
 from backend.networks import Networks
@@ -26,22 +23,7 @@ LARGE_FACE = 1.5
 """Pixels of the picture per pixel of the 256-crop from which the 512 network is worth its time."""
 
 
-@dataclass(frozen=True)
-class EnhancedFace:
-    """A face before and after.
-
-    Attributes:
-        to_crop: similarity from the picture to the crop.
-        before: the aligned crop of the picture.
-        after: what the network made of it.
-    """
-
-    to_crop: Matrix
-    before: Crop
-    after: Crop
-
-
-def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor) -> EnhancedFace:
+def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor) -> AlignedFace:
     """Cut out, align and enhance one face.
 
     Args:
@@ -65,18 +47,18 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
     if networks.spec(name).inference["residual"]:
         y = x + y
     after = ((y + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()
-    return EnhancedFace(to_crop, before, after)
+    return AlignedFace(face.landmarks, to_crop, before, after)
 
 
 def _enhance_with_model(
     color: Pixels, face: Face, networks: Networks, monitor: Monitor
-) -> EnhancedFace:
+) -> AlignedFace:
     to_crop = align(face, FACE_CROP_SIZE, FFHQ_TEMPLATE * FACE_CROP_SIZE)
     before = cut_crop(color, to_crop, FACE_CROP_SIZE)
     x = torch.from_numpy(before).permute(2, 0, 1)[None]
     with monitor.watching(networks.model("faces").module):
         y = networks.run_model("faces", x)
-    return EnhancedFace(to_crop, before, y[0].permute(1, 2, 0).float().cpu().numpy())
+    return AlignedFace(face.landmarks, to_crop, before, y[0].permute(1, 2, 0).float().cpu().numpy())
 
 
 def choose_network(face: Face, networks: Networks) -> Network:

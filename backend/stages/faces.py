@@ -21,7 +21,9 @@ FOR_ENHANCEMENT, FOR_RECOGNITION = 2.0, 4.0
 """Enlargements at which faces are found that have enough detail to be enhanced (from 36 pixels
 width), and that can be recognised (from 18)."""
 
-SMALLEST_ENHANCED = 36
+SMALLEST_ENHANCED, FULLY_ENHANCED = 36, 64
+"""Widths in pixels of the box from which a face is enhanced at all, and wholly. Where a photo shows
+less of a face, a network has to invent more of it."""
 
 CANDIDATE_SCORE = -0.25
 """The detector's score from which a place is looked at again; real faces reach down to here, but
@@ -109,6 +111,14 @@ def search_faces(
 
 def is_enhanced(box: Box) -> bool:
     return box.size.width >= SMALLEST_ENHANCED
+
+
+def enhanced_share(box: Box) -> float:
+    """Share of the enhancement that a face of this size gets, in [0, 1]: it rises evenly."""
+    # A pixel below the smallest, so that a face that is enhanced at all is changed a little.
+    lowest = SMALLEST_ENHANCED - 1
+    share = (box.size.width - lowest) / (FULLY_ENHANCED - lowest)
+    return min(1.0, max(0.0, share))
 
 
 def is_confirmed(color: Pixels, face: Face, finder: FaceFinder) -> bool:

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.alignment import Face, feature_areas
 from backend.assembly import visible_color
 from backend.composition import composite
 from backend.device import choose_device, memory_errors_explained
@@ -20,8 +19,6 @@ from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
 from backend.options import DeviceChoice
 from backend.results import ResultLayer
-from backend.stages.blending import blend_face, feathered_square
-from backend.stages.faces import FoundFaces, overlap, without_repetitions
 from backend.stages.scratches import (
     cover_edges,
     find_scratches,
@@ -148,33 +145,6 @@ def test_tone_needs_known_pixels_and_reaches_the_middle_of_large_holes() -> None
     np.testing.assert_allclose(match_tone(repaired, source, known), source, atol=1e-3)
 
 
-@pytest.mark.parametrize("scale", [0.25, 1.0, 4.0])
-def test_the_feather_scales_with_the_face(scale: float) -> None:
-    side = round(400 * scale)
-    color = np.full((side, side, 3), 100, dtype=np.uint8)
-    to_crop = np.array([[256 / (300 * scale), 0, -40.0], [0, 256 / (300 * scale), -40.0]])
-    before = np.full((256, 256, 3), 0.4, dtype=np.float32)
-    _, mask, box = blend_face(color, to_crop, before, before, gray=False)
-    assert mask.max() == 255
-    # Much of even the smallest face is changed fully, and its outline not at all.
-    assert np.count_nonzero(mask == 255) / box.size.pixel_count == pytest.approx(0.56, abs=0.06)
-    assert mask[0].max() < 30
-
-
-def test_the_feather_is_symmetric_and_soft() -> None:
-    mask = feathered_square(256)[..., 0]
-    np.testing.assert_array_equal(mask, mask[::-1, ::-1].T)
-    assert np.abs(np.diff(mask, axis=0)).max() < 0.06
-
-
-def test_boxes_of_one_face_are_counted_once() -> None:
-    first, same, other = Box(0, 0, 10, 10), Box(1, 1, 11, 11), Box(9, 9, 19, 19)
-    found = [(2.0, first), (1.5, same), (1.0, other)]
-    assert without_repetitions(found) == [(2.0, first), (1.0, other)]
-    assert overlap(first, first) == 1
-    assert overlap(first, Box(10, 0, 20, 10)) == 0
-
-
 def test_hidden_colours_are_those_of_the_nearest_visible_pixel() -> None:
     pixels = noise(3, 5, 4)
     pixels[..., 3] = 255
@@ -210,34 +180,6 @@ def test_too_little_memory_is_said_clearly_and_other_errors_pass() -> None:
             raise error
     with pytest.raises(RuntimeError, match="shapes"), memory_errors_explained():
         raise RuntimeError("shapes differ")
-
-
-def test_a_face_seen_before_restoration_is_not_lost_and_none_is_counted_twice() -> None:
-    landmarks = np.zeros((68, 2))
-    left, same, right, tiny = (
-        Face(box, landmarks)
-        for box in (Box(0, 0, 50, 50), Box(2, 2, 52, 52), Box(90, 0, 140, 50), Box(60, 0, 80, 20))
-    )
-    unclear = [Box(91, 1, 139, 49), Box(200, 0, 260, 60), Box(0, 90, 20, 110)]
-    found = FoundFaces([left], unclear).joined_with([same, right, tiny])
-    assert found.faces == [left, right]
-    assert found.unclear == [Box(200, 0, 260, 60)]
-
-
-@pytest.mark.parametrize(("width", "cheek"), [(100, 0), (40, 255)])
-def test_features_of_large_faces_and_the_whole_of_small_ones_are_spared(
-    width: int, cheek: int
-) -> None:
-    outline = [(x, 20 + 0.9 * x * (width - x) / width) for x in np.linspace(0, width, 17)]
-    spread = np.arange(68, dtype=np.float64)[:, None] % 5
-    landmarks = np.full((68, 2), width / 2, dtype=np.float64) + spread
-    landmarks[:17] = outline
-    landmarks[17:27, 1] = 20
-    areas = feature_areas([Face(Box(0, 0, width, width), landmarks)], Size(200, 200))
-    middle = width // 2 + 2
-    assert areas[middle, middle] == 255
-    assert areas[25, 8] == cheek
-    assert areas[150, 150] == 0
 
 
 def test_a_found_scratch_is_followed_where_it_is_fainter_and_nothing_else_is_added() -> None:
