@@ -34,6 +34,15 @@ Network = Literal[
 Stage = Literal["detection", "restoration", "faces", "inpainting", "denoising", "enlargement"]
 """What a model is for; the original's checkpoints serve the first three."""
 
+TRIPLET_FILES: dict[Network, str] = {
+    "vae_a": "vae_old.safetensors",
+    "vae_b_quality": "vae_clean.safetensors",
+    "vae_b_scratch": "vae_clean.safetensors",
+    "mapping_quality": "mapping.safetensors",
+    "mapping_scratch": "mapping.safetensors",
+}
+"""What the training scripts of the triplet-domain method write."""
+
 SPEC_METADATA_KEY = "spec"
 """Where a bundled safetensors file keeps its ModelSpec as JSON."""
 
@@ -186,11 +195,20 @@ def stage_of(network: str) -> Stage:
 
 
 def bundled_files(folder: Path | None = None) -> dict[Network, Path]:
-    """The project's own weight files by network; in another folder than the usual if given."""
+    """The project's own weight files by network; in another folder than the usual if given.
+
+    Another folder may hold a set trained by the triplet-domain method in place of "restoration";
+    one mapping then serves pictures with and without scratches.
+    """
     place = folder or bundled_folder()
-    return {
+    files: dict[Network, Path] = {
         entry["network"]: place / entry["path"] for entry in read_manifest()["bundled"]["files"]
     }
+    triplet = {network: place / name for network, name in TRIPLET_FILES.items()}
+    if folder is not None and all(path.is_file() for path in triplet.values()):
+        del files["restoration"]
+        files |= triplet
+    return files
 
 
 def read_spec(path: Path) -> ModelSpec:

@@ -192,10 +192,7 @@ class Training:
         return self.averaged
 
     def _step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        batch = {
-            name: tensor.to(self.device, memory_format=torch.channels_last)
-            for name, tensor in batch.items()
-        }
+        batch = {name: self._placed(tensor) for name, tensor in batch.items()}
         terms: dict[str, Tensor] = {}
         for player, optimiser in zip(self.players, self.optimisers, strict=True):
             for group in optimiser.param_groups:
@@ -215,6 +212,12 @@ class Training:
             terms |= {name: value.detach() for name, value in losses.items()}
         self._update_average(min(self.config.average, (step + 1) / (step + 10)))
         return terms
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        """On the device; pictures with the layout that is fast there."""
+        if tensor.ndim == 4:
+            return tensor.to(self.device, memory_format=torch.channels_last)
+        return tensor.to(self.device)
 
     @torch.no_grad()
     def _update_average(self, decay: float) -> None:

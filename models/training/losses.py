@@ -125,6 +125,11 @@ def reduced_kl(mean: Tensor) -> Tensor:
     return (mean**2).mean()
 
 
+def open_perceptual(data: Path, weight: float) -> PerceptualLoss | None:
+    """The perceptual loss with the features in DATA/perceptual; None for a weight of 0."""
+    return PerceptualLoss(data / "perceptual" / "squeezenet11_notop.npz") if weight else None
+
+
 class PerceptualLoss(nn.Module):
     """L1 distance of SqueezeNet features after fire modules 3, 5 and 7, each normalised.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -36,24 +37,49 @@ class Settings(Generic[Config]):
     config: Config
 
 
-def parse_settings(description: str | None, network: str, config: Config) -> Settings[Config]:
-    """Read the command line; every field of the config is an option with its value as default."""
+def parse_settings(
+    description: str | None,
+    name: str | Callable[[Config], str],
+    config: Config,
+    original: Config | None = None,
+) -> Settings[Config]:
+    """Read the command line; every field of the config is an option with its value as default.
+
+    Args:
+        description: of the command.
+        name: of the files that are made, without suffix; or how it follows from the config.
+        config: defaults for the bundled size.
+        original: defaults for the original's widths, chosen by `--size original`.
+    """
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument("-o", "--output", type=Path, help="default: WORK/<network>.safetensors")
+    if original is not None:
+        parser.add_argument("--size", choices=("bundled", "original"), default="bundled")
+        if parser.parse_known_args()[0].size == "original":
+            config = original
     for item in fields(config):
         value = getattr(config, item.name)
         option = "--" + item.name.replace("_", "-")
-        parser.add_argument(option, type=type(value), default=value, help=f"default: {value}")
+        reader: Any = _yes_or_no if isinstance(value, bool) else type(value)
+        parser.add_argument(option, type=reader, default=value, help=f"default: {value}")
     chosen = parser.parse_args()
     values: dict[str, Any] = {item.name: getattr(chosen, item.name) for item in fields(config)}
+    config = replace(config, **values)
+    file_name = name if isinstance(name, str) else name(config)
     return Settings(
         data=chosen.data,
         work=chosen.work,
         start=chosen.start,
-        checkpoint=chosen.work / f"{network}.checkpoint",
-        output=chosen.output or chosen.work / f"{network}.safetensors",
-        config=replace(config, **values),
+        checkpoint=chosen.work / f"{file_name}.checkpoint",
+        output=chosen.output or chosen.work / f"{file_name}.safetensors",
+        config=config,
     )
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError("say yes or no")
+    return text == "yes"

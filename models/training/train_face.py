@@ -172,11 +172,7 @@ def main() -> None:
     settings = parse_settings(__doc__, "face", FaceConfig())
     config = settings.config
     torch.manual_seed(config.seed)
-    perceptual = (
-        losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
-        if config.perceptual
-        else None
-    )
+    perceptual = losses.open_perceptual(settings.data, config.perceptual)
     players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
     network = ResidualFaceGenerator(config)
     begin_with(network.generator, settings.start)

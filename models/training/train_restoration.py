@@ -150,11 +150,7 @@ def main() -> None:
         width=config.width, deepest_width=config.deepest_width, blocks=config.blocks
     )
     begin_with(network, settings.start)
-    perceptual = (
-        losses.PerceptualLoss(settings.data / "perceptual" / "squeezenet11_notop.npz")
-        if config.perceptual
-        else None
-    )
+    perceptual = losses.open_perceptual(settings.data, config.perceptual)
     players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
     training = Training(network, config, players, settings.checkpoint)
     if perceptual is not None:
