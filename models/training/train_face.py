@@ -31,6 +31,7 @@ from models.training.degradations import recipe
 from models.training.degradations.dice import Dice
 from models.training.degradations.faces import aged_faces, common_side, printed_faces, resized
 from models.training.degradations.marks import ByteArray, FloatArray
+from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
@@ -58,6 +59,8 @@ class FaceConfig(LoopConfig):
         deepest_width, blocks: of the compact one.
         modulation_width: of the original's, which has 128.
         perceptual: weight of the perceptual loss; 0 leaves it out.
+        identity: weight of the distance between the persons, as dlib's descriptors see them; 0
+            leaves it out.
         features: weight of a pixel of eyes and mouth against one of the cheek.
     """
 
@@ -70,6 +73,7 @@ class FaceConfig(LoopConfig):
     blocks: int = 2
     modulation_width: int = 128
     perceptual: float = 0.0
+    identity: float = 0.2
     features: float = 3.0
 
     @property
@@ -141,12 +145,16 @@ def compute_loss(
     batch: Batch,
     config: FaceConfig,
     perceptual: losses.PerceptualLoss | None,
+    descriptor: DescriptorNetwork | None,
 ) -> dict[str, Tensor]:
     output, clean = module(batch["degraded"]), batch["clean"]
     weight = feature_weights(clean.shape[2], config.features).to(clean.device)
     terms = {"pixels": losses.charbonnier(output, clean, weight)}
     if perceptual is not None:
         terms["perceptual"] = config.perceptual * perceptual(output, clean)
+    if descriptor is not None:
+        shown, true = (descriptor(face_chip(faces)).float() for faces in (output, clean))
+        terms["identity"] = config.identity * (shown - true).norm(dim=1).mean()
     return terms
 
 
@@ -173,12 +181,16 @@ def main() -> None:
     config = settings.config
     torch.manual_seed(config.seed)
     perceptual = losses.open_perceptual(settings.data, config.perceptual)
-    players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]
+    descriptor = DescriptorNetwork(find_descriptor()) if config.identity else None
+    players = [
+        Player(partial(compute_loss, config=config, perceptual=perceptual, descriptor=descriptor))
+    ]
     network = ResidualFaceGenerator(config)
     begin_with(network.generator, settings.start)
     training = Training(network, config, players, settings.checkpoint)
-    if perceptual is not None:
-        perceptual.to(training.device)
+    for judge in (perceptual, descriptor):
+        if judge is not None:
+            judge.to(training.device)
     restoration = bundled_weights().load("restoration")
     assert isinstance(restoration, RestorationUNet)
     faces = PicturePool([settings.work / "aligned-faces"], config.crop)

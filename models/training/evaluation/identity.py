@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,7 @@ import numpy.typing as npt
 
 from backend.face_finder import landmark_model_path
 from models.training.degradations.marks import ByteArray, FloatArray
-
-_DESCRIPTOR_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+from models.training.descriptor import find_descriptor
 
 
 class FaceDescriptor:
@@ -27,16 +25,10 @@ class FaceDescriptor:
     def __init__(self) -> None:
         import dlib  # absent on some computers, and evaluation without faces does not need it
 
-        folder: Path = landmark_model_path().parent
-        model = folder / _DESCRIPTOR_FILE
-        if not model.is_file():
-            raise FileNotFoundError(
-                f"{model} is missing: install the Python package face_recognition_models."
-            )
         self._dlib: Any = dlib
         self._detector: Any = dlib.get_frontal_face_detector()
         self._predictor: Any = dlib.shape_predictor(str(landmark_model_path()))
-        self._network: Any = dlib.face_recognition_model_v1(str(model))
+        self._network: Any = dlib.face_recognition_model_v1(str(find_descriptor()))
 
     def locate(self, face: FloatArray) -> Any:
         """The landmarks of a (H, W, 3) crop with one face in its middle, for `describe`."""
