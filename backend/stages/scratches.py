@@ -31,6 +31,10 @@ SOFTNESS = 0.6
 """Standard deviation of the mask's edge in pixels at the detector's size."""
 
 
+LARGEST_RADIUS = 0.025
+"""Share of the short side. What is wider than twice this in all directions, a hat perhaps, or a
+corner that is missing, can only be filled with a smear, so that it is left to people."""
+
 SPARED_SHARE = 0.6
 """Share of a finding inside facial features from which it is taken for a part of the face."""
 
@@ -59,12 +63,20 @@ def find_scratches(
     inference = networks.spec("detection").inference
     size = Size(image.shape[3], image.shape[2])
     working = working_size(size, int(inference["short_side"]))
+    limit = float(inference["threshold"]) if threshold is None else threshold
+    continuation = float(inference.get("continuation", 1.0))
     probability = damage_probability(image, working, networks, monitor)
+    large = large_areas(probability, limit, continuation * limit)
+    if large.any():
+        probability = np.where(large, np.float32(0), probability)
+        monitor.note(
+            "damage-too-large",
+            "Areas that may be damaged were left as they are, because they are too large to be "
+            "filled well: paint them on the scratch mask if they shall be repaired.",
+        )
     # Threshold after enlarging: the outline is then smooth, not made of large squares.
     enlarged = cv2.resize(probability, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
     monitor.check()
-    limit = float(inference["threshold"]) if threshold is None else threshold
-    continuation = float(inference.get("continuation", 1.0))
     found = with_continuations(enlarged.reshape(size.shape), limit, continuation * limit)
     found = without_features(found, features)
     monitor.check()
@@ -94,6 +106,26 @@ def with_continuations(probability: npt.NDArray[Any], sure: float, likely: float
     has_seed = np.zeros(count, dtype=bool)
     has_seed[np.unique(areas[seeds])] = True
     return np.where(has_seed[areas], 255, 0).astype(np.uint8)
+
+
+def large_areas(
+    probability: npt.NDArray[np.float32], sure: float, likely: float
+) -> npt.NDArray[np.bool_]:
+    """Where findings are wide in all directions: (H, W); scratches that lead there stay out.
+
+    Args:
+        probability: (H, W) in [0, 1].
+        sure, likely: see `with_continuations`.
+    """
+    found = with_continuations(probability, sure, likely)
+    radius = max(4.0, LARGEST_RADIUS * min(found.shape))
+    depth = np.asarray(cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_5))
+    core = np.asarray(depth > radius, dtype=np.bool_)
+    if not core.any():
+        return core
+    # A right-angled corner is 1.4 radii away from the core.
+    whole = dilate(np.where(core, 255, 0).astype(np.uint8), math.ceil(1.5 * radius))
+    return np.asarray((whole > 0) & (found > 0))
 
 
 def without_features(found: Mask, features: Mask) -> Mask:

@@ -17,7 +17,7 @@ from models.loading import WeightFileError
 from models.registry import resolve_weights
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import load_sprites
-from models.training.evaluation import detection, faces, restoration
+from models.training.evaluation import blended, detection, faces, restoration
 from models.training.evaluation.methods import Repair, classical, damage_map, ours, unchanged
 from models.training.evaluation.metrics import PerceptualDistance
 from models.training.evaluation.report import Report
@@ -51,6 +51,9 @@ def main() -> None:
         crops = faces.open_faces(chosen.faces or chosen.data / "val" / "faces")
         for name, networks in sets.items():
             faces.report_faces(report, name, networks, crops, distance)
+            blended.report_blended(
+                report, name, networks, PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
+            )
     if "sheets" in chosen.only:
         old = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
         for name, networks in sets.items():

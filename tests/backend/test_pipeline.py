@@ -166,7 +166,7 @@ def test_a_mask_over_everything_is_no_error(networks_like: str, options: Options
     everything = np.full((70, 90), 255, dtype=np.uint8)
     result = run(pixels, random_networks(networks_like), options, everything)
     assert result.final.shape == pixels.shape
-    assert [note.code for note in result.notes] == ["mask-covers-all"]
+    assert "mask-covers-all" in [note.code for note in result.notes]
 
 
 def test_without_damage_only_scratches_mode_gives_the_photo(networks: Networks) -> None:

@@ -18,10 +18,11 @@ from backend.images import Picture, as_depth, bounding_box
 from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
 from backend.options import DeviceChoice
-from backend.results import ResultLayer
+from backend.results import Event, Note, ResultLayer
 from backend.stages.scratches import (
     cover_edges,
     find_scratches,
+    large_areas,
     with_continuations,
     without_features,
     working_size,
@@ -200,3 +201,32 @@ def test_the_absence_of_other_accelerators_is_said_clearly(choice: DeviceChoice)
         pytest.skip("this computer has an accelerator")
     with pytest.raises(DeviceError, match=f"{choice} cannot be used.*choose auto or cpu"):
         choose_device(choice)
+
+
+def test_a_hat_is_too_large_to_be_filled_and_the_scratch_beside_it_is_not() -> None:
+    probability = np.zeros((400, 400), dtype=np.float32)
+    probability[100:160, 100:170] = 0.99  # much wider than a scratch in both directions
+    probability[130:133, 170:390] = 0.99  # a scratch that ends there
+    probability[200:210] = 0.99  # a fold through the whole picture
+    large = large_areas(probability, 0.9, 0.6)
+    assert large[100:160, 100:170].all()
+    assert not large[130:133, 190:].any()
+    assert not large[200:210].any()
+
+
+def test_what_is_too_large_is_left_and_said() -> None:
+    picture = torch.full((1, 3, 256, 256), 0.4)
+    picture[..., 50:150, 60:160] = 1
+    picture[..., 200:203, :] = 1
+    notes: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Note):
+            notes.append(event.code)
+
+    monitor = Monitor("scratches", listen, lambda: False)
+    nothing = np.zeros((256, 256), np.uint8)
+    found = find_scratches(picture, random_networks(), monitor, features=nothing)
+    assert (found[201] == 255).all()
+    assert not found[60:140].any()
+    assert notes == ["damage-too-large"]

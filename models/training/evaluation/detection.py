@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from backend.networks import Networks
-from backend.stages.scratches import with_continuations
+from backend.stages.scratches import large_areas, with_continuations
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone
 from models.training.evaluation.methods import damage_map
@@ -64,7 +64,8 @@ def claim(probability: FloatArray, networks: Networks) -> ByteArray:
     inference = networks.spec("detection").inference
     sure = float(inference["threshold"])
     likely = sure * float(inference.get("continuation", 1.0))
-    return (with_continuations(probability, sure, likely) > 0).astype(np.uint8)
+    tried = np.where(large_areas(probability, sure, likely), np.float32(0), probability)
+    return (with_continuations(tried, sure, likely) > 0).astype(np.uint8)
 
 
 def _maps(pictures: Iterable[Degraded], networks: Networks) -> list[MarkedMap]:
