@@ -39,13 +39,13 @@ def report_blended(report: Report, weights: str, networks: Networks, old: Pictur
     """Every face that is found on old photos: how its edge looks, and a sheet."""
     faces = [face for levels in old.pictures for face in _faces_on(levels, networks)]
     table = Table(["edge of the face", "mean gradient, levels", "against the restored picture"])
-    reference = np.mean([_gradient(face.restored, face.mask) for face in faces])
+    reference = np.mean([edge_gradient(face.restored, face.mask) for face in faces])
     for name in ("restored", "blended", "cut"):
-        mean = np.mean([_gradient(getattr(face, name), face.mask) for face in faces])
+        mean = np.mean([edge_gradient(getattr(face, name), face.mask) for face in faces])
         table.rows.append([name, f"{mean:.2f}", f"{mean / reference - 1:+.1%}"])
     report.section(
         f"Seams, {weights}",
-        f"{len(faces)} faces on real old photos. The gradient is that of the luminance along the "
+        f"Faces on real old photos: {len(faces)}. The gradient is that of the luminance along the "
         "soft edge of each face's mask; cut means the same change with a hard edge.",
         table,
     )
@@ -70,8 +70,8 @@ def _cut_out(layer: ResultLayer) -> ResultLayer:
     return replace(layer, mask=np.where(layer.mask > _EDGE[0], 255, 0).astype(np.uint8))
 
 
-def _gradient(pixels: Pixels, mask: Mask) -> float:
-    """Mean length of the luminance's gradient where the mask begins."""
+def edge_gradient(pixels: Pixels, mask: Mask) -> float:
+    """Mean length, in levels, of the gradient where a mask begins: (h, w, C) and (h, w)."""
     gray = from_bgr(pixels).mean(axis=2) * 255
     across, down = (cv2.Sobel(gray, cv2.CV_32F, *way, ksize=3, scale=0.125) for way in _WAYS)
     edge = (mask >= _EDGE[0]) & (mask <= _EDGE[1])

@@ -14,6 +14,7 @@ from models.loading import save_bundled
 from models.registry import ModelSpec
 from models.training.card import BEGIN, END, update_card
 from models.training.datasets import PicturePool
+from models.training.evaluation.blended import edge_gradient, report_blended
 from models.training.evaluation.methods import classical, telea, unchanged
 from models.training.evaluation.metrics import (
     MarkedMap,
@@ -31,6 +32,8 @@ from models.training.evaluation.pictures import (
     marked_pictures,
 )
 from models.training.evaluation.report import Report, Table, fitted, overlaid, zoomed
+from tests.backend.networks import random_networks
+from tests.backend.photos import portrait
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +172,28 @@ def test_a_compact_network_starts_with_its_bias_everywhere() -> None:
         assert not network(torch.rand(1, 1, 32, 48)).any()
     with pytest.raises(ValueError, match="multiples of 16, but got 30x48"):
         network(torch.rand(1, 1, 30, 48))
+
+
+def test_a_pasted_face_has_a_seam_and_a_blended_one_has_none() -> None:
+    columns = np.arange(120, dtype=np.float32)
+    ramp = np.clip((columns - 20) / 60, 0, 1)
+    mask = np.repeat(np.round(ramp * 255).astype(np.uint8)[None], 120, axis=0)
+    plain = np.full((120, 120, 3), 100, np.uint8)
+    blended = np.round(plain + 30 * ramp[None, :, None]).astype(np.uint8)
+    pasted = np.where(mask[..., None] > 40, plain + np.uint8(30), plain).astype(np.uint8)
+    assert edge_gradient(plain, mask) == 0
+    # 30 levels over 60 pixels.
+    assert edge_gradient(blended, mask) == pytest.approx(0.5, abs=0.05)
+    # 30 levels in one place of the edge, which is about 29 pixels wide.
+    assert edge_gradient(pasted, mask) == pytest.approx(30 / 29, abs=0.1)
+
+
+def test_every_face_on_old_photos_gets_a_row(tmp_path: Path) -> None:
+    pool = PicturePool.__new__(PicturePool)
+    pool.pictures = [np.ascontiguousarray(portrait()[..., ::-1])]
+    report_blended(Report(tmp_path, "Faces"), "random", random_networks(), pool)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Faces on real old photos: 1." in text
+    sheet = cv2.imread(str(tmp_path / "faces-on-old-photos-random.png"))
+    assert sheet is not None
+    assert sheet.shape[:2] == (22 + 260, 3 * 260)
