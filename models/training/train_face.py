@@ -73,7 +73,7 @@ class FaceConfig(LoopConfig):
     blocks: int = 2
     modulation_width: int = 128
     perceptual: float = 0.0
-    identity: float = 0.2
+    identity: float = 0.5
     features: float = 3.0
 
     @property
