@@ -28,6 +28,7 @@ examples:
   restore-old-photo restore album/ -o restored/      all photos of a folder
   restore-old-photo restore scan.tif --no-whole-picture --no-faces
                                                      repairs scratches, leaves all else untouched
+  restore-old-photo batch archive/ -o restored/      thousands of photos, in folders and resumable
   restore-old-photo demo                             ages and restores an example
 
 'restore-old-photo COMMAND --help' explains a command. Exit codes: 0 all done,

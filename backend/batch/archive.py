@@ -103,6 +103,8 @@ class Archive:
         if not place.exists():
             return
         owner = self._manifest.owner(photo.result)
+        if owner is None and self._manifest.is_torn(photo.name):
+            return
         if owner is None:
             raise InputError(
                 f"{place} exists, and is no result of this batch: move it away, or name another "

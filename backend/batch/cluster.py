@@ -166,9 +166,9 @@ class RayCrew:
 
     def _welcome(self, actor: _Actor, answer: tuple[str, dict[str, str]]) -> None:
         if answer != (version(), self._weights):
-            what = "version of this program" if answer[0] != version() else "weights"
+            what = "program files" if answer[0] != version() else "weights"
             raise RestorationError(
-                f"The computer {actor.place.name} of the Ray cluster has another {what} than this "
+                f"The computer {actor.place.name} of the Ray cluster has other {what} than this "
                 "one: install the same on all."
             )
         actor.is_ready, self._failed_starts = True, 0

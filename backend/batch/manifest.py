@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 from backend.errors import RestorationError
 
 NAME = "manifest.jsonl"
+
+_BEGINNING = re.compile(rb'\{"input": ("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,20 @@ class Manifest:
         self._latest: dict[str, Record] = {}
         self._by_key: dict[str, Record] = {}
         self._by_result: dict[str, Record] = {}
-        self._is_torn = False
+        self._torn: set[str] = set()
         try:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise RestorationError(
                 f"{path} cannot be read ({error.strerror}): check its permissions."
             ) from error
-        self._is_torn = bool(content) and not content.endswith(b"\n")
+        self._lacks_end = bool(content) and not content.endswith(b"\n")
         for line in content.splitlines():
             record = _read(line)
             if record is not None:
                 self._learn(record)
+            elif begun := _BEGINNING.match(line):
+                self._torn.add(json.loads(begun.group(1)))
 
     def latest(self, name: str) -> Record | None:
         """What became of the photo with this name at last."""
@@ -108,6 +113,10 @@ class Manifest:
         """Which photo's result was written to this path at last."""
         return self._by_result.get(result)
 
+    def is_torn(self, name: str) -> bool:
+        """Whether a line of the photo with this name was torn; its result may be there."""
+        return name in self._torn
+
     def add(self, record: Record) -> None:
         """Write a record; it is on the disk when this returns.
 
@@ -117,14 +126,14 @@ class Manifest:
         # Plain ASCII: names on a disk need not be valid Unicode, JSON escapes must be.
         line = json.dumps(asdict(record)).encode("ascii") + b"\n"
         try:
-            self._write(b"\n" + line if self._is_torn else line)
+            self._write(b"\n" + line if self._lacks_end else line)
         except OSError as error:
-            self._is_torn = True
+            self._lacks_end = True
             raise RestorationError(
                 f"{self._path} cannot be written ({error.strerror}): see to the disk, then run "
                 "the same command again to go on."
             ) from error
-        self._is_torn = False
+        self._lacks_end = False
         self._learn(record)
 
     def _write(self, data: bytes) -> None:
