@@ -30,10 +30,12 @@ class Recipe:
     Attributes:
         options: what is to be done.
         weights: SHA-256 of each weight file.
+        weights_name: what the user calls them; their sums alone count.
     """
 
     options: dict[str, Any]
     weights: dict[str, str]
+    weights_name: str = "bundled"
 
 
 class Archive:
@@ -191,6 +193,7 @@ class Archive:
             sha256,
             self._recipe.options,
             self._recipe.weights,
+            self._recipe.weights_name,
             version(),
             finished,
         )

@@ -21,7 +21,7 @@ from typing import Any
 
 from backend.batch.places import Place, places_of
 from backend.batch.sizing import PIXEL_BYTES, USUAL_PIXELS, sums_of, weight_files
-from backend.batch.work import Loss, Report, Task
+from backend.batch.work import MOST_FAILED_STARTS, Loss, Report, Task
 from backend.batch.worker import PhotoWorker
 from backend.errors import InputError, OptionsError, RestorationError
 from backend.options import Options
@@ -29,8 +29,6 @@ from backend.runtime import version
 
 SAID_SECONDS = 30.0
 """How long to wait for an actor before saying so; Ray may be starting a computer for it."""
-
-MOST_FAILED_STARTS = 3
 
 
 class PhotoActor:
@@ -96,11 +94,11 @@ class RayCrew:
         self._ray = import_ray()
         self._options, self._weights = options, weights
         self._failed_starts = 0
+        # By the reference of what each is doing.
         self._actors: dict[Any, _Actor] = {}
-        """By the reference of what each is doing; the idle ones are in `_idle`."""
         self._idle: list[_Actor] = []
         connect(self._ray, address)
-        needed = worker_bytes + PIXEL_BYTES * USUAL_PIXELS
+        needed = worker_bytes + (options.memory_bytes or PIXEL_BYTES * USUAL_PIXELS)
         takes_cards = options.device in ("auto", "cuda")
         places = places_of(self._ray.nodes(), worker_bytes, needed, takes_cards=takes_cards)
         if not places:

@@ -31,6 +31,7 @@ class Record:
         input_sha256: None where it could not be read.
         options: what was chosen to be done; device and memory do not count.
         weights: SHA-256 of each weight file.
+        weights_name: "bundled", "official" or their folder.
         version: of this program.
         result: path below the folder of results, with forward slashes; None after a failure.
         result_bytes: its size.
@@ -48,6 +49,7 @@ class Record:
     input_sha256: str | None
     options: dict[str, Any]
     weights: dict[str, str]
+    weights_name: str
     version: str
     finished: str
     seconds: float = 0.0

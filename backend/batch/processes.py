@@ -20,12 +20,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from backend.batch.sizing import Shares
-from backend.batch.work import Loss, Report, Task
+from backend.batch.work import MOST_FAILED_STARTS, Loss, Report, Task
 from backend.errors import RestorationError
 from backend.options import Options
-
-MOST_FAILED_STARTS = 3
-"""Processes in a row that ended before they were ready; a further one would end, too."""
 
 END_SECONDS = 5.0
 """How long a process that was told to end is waited for, before it is made to."""

@@ -39,9 +39,11 @@ def run_batch(chosen: argparse.Namespace) -> int:
     check_folders(chosen.folder, chosen.output)
     photos, problems = find_inputs(chosen.folder, chosen.output)
     files = weight_files(options)
-    recipe = Recipe(_asked(options), sums_of(files))
+    recipe = Recipe(_asked(options), sums_of(files), options.weights)
     for problem in problems:
         print(printable(str(problem)), file=sys.stderr)
+    if not photos:
+        return 1
     with open_archive(chosen.output, chosen.folder, recipe) as archive:
         progress = BatchProgress(len(photos))
         try:

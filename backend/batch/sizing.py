@@ -50,7 +50,7 @@ def share_out(options: Options, worker_bytes: int, wanted_workers: int | None) -
     """Divide this computer: as many workers as threads, as far as the memory suffices.
 
     Args:
-        options: their device.
+        options: their device, and the memory for a picture where the user bounds it.
         worker_bytes: of one without a picture.
         wanted_workers: how many the user wants; None leaves it to the computer.
 
@@ -62,7 +62,7 @@ def share_out(options: Options, worker_bytes: int, wanted_workers: int | None) -
     # An accelerator does one thing at a time, and its memory is not divided.
     most = torch.get_num_threads() if device.type == "cpu" else max(1, cards)
     room = int(SHARE * free_bytes(torch.device("cpu")))
-    fitting = room // (worker_bytes + PIXEL_BYTES * USUAL_PIXELS)
+    fitting = room // (worker_bytes + (options.memory_bytes or PIXEL_BYTES * USUAL_PIXELS))
     workers = wanted_workers or max(1, min(most, fitting))
     threads = max(1, torch.get_num_threads() // workers)
     return Shares(workers, threads, max(0, room - workers * worker_bytes), cards)

@@ -19,6 +19,7 @@ RECORD = Record(
     "1" * 64,
     {"strength": 1.0, "threshold": None},
     {"detection": "2" * 64},
+    "bundled",
     "0.1.0",
     "2026-01-01T00:00:00+00:00",
     1.5,
