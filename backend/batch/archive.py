@@ -19,6 +19,7 @@ from backend.batch.manifest import NAME, Manifest, Record, key_of
 from backend.batch.work import Report, Task
 from backend.errors import InputError, OptionsError
 from backend.runtime import try_lock, version
+from models.stored import sha256_of
 
 HIDDEN = ".batch"
 
@@ -82,12 +83,13 @@ class Archive:
             return True
         if equal is None or equal.result is None or not self._is_there(equal):
             return False
-        if _suffix(equal.result) != _suffix(photo.result):
+        original = self.folder / equal.result
+        if _suffix(equal.result) != _suffix(photo.result) or not _has_sum(original, equal):
             return False
         self.check_place(photo, sha256)
         copy = self.new_place(photo)
         try:
-            shutil.copyfile(self.folder / equal.result, copy)
+            shutil.copyfile(original, copy)
         except OSError as error:
             raise _not_written(copy, error) from error
         record = self._record(photo, sha256)
@@ -96,7 +98,7 @@ class Archive:
         return True
 
     def check_place(self, photo: Input, sha256: str) -> None:
-        """See that a photo's result replaces nothing but an older one of its own.
+        """See that a photo's result replaces nothing but an older one, as the batch made it.
 
         Raises:
             InputError: it would.
@@ -116,6 +118,12 @@ class Archive:
         if owner.folder != self._source and owner.input_sha256 != sha256:
             raise InputError(
                 f"{place} is the result of another photo, from {owner.folder}: name another "
+                "folder after -o.",
+                code="file-exists",
+            )
+        if not _has_sum(place, owner):
+            raise InputError(
+                f"{place} was changed since the batch made it: move it away, or name another "
                 "folder after -o.",
                 code="file-exists",
             )
@@ -201,11 +209,11 @@ class Archive:
     def _put(self, made: Path, photo: Input, record: Record) -> None:
         place = self.folder / photo.result
         try:
-            size = made.stat().st_size
+            sha256 = sha256_of(made)
             place.parent.mkdir(parents=True, exist_ok=True)
             # Before the new line, which would otherwise speak of the old result for a moment.
             place.unlink(missing_ok=True)
-            self._manifest.add(replace(record, result=photo.result, result_bytes=size))
+            self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
             made.replace(place)
         except OSError as error:
             raise _not_written(place, error) from error
@@ -213,8 +221,7 @@ class Archive:
     def _is_there(self, record: Record) -> bool:
         if record.result is None or self._manifest.owner(record.result) != record:
             return False
-        path = self.folder / record.result
-        return path.is_file() and path.stat().st_size == record.result_bytes
+        return (self.folder / record.result).is_file()
 
 
 @contextmanager
@@ -245,6 +252,13 @@ def open_archive(folder: Path, source: Path, recipe: Recipe) -> Iterator[Archive
             yield Archive(folder, source, recipe)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _has_sum(result: Path, record: Record) -> bool:
+    try:
+        return sha256_of(result) == record.result_sha256
+    except OSError:
+        return False
 
 
 def _suffix(result: str) -> str:

@@ -34,7 +34,7 @@ class Record:
         weights_name: "bundled", "official" or their folder.
         version: of this program.
         result: path below the folder of results, with forward slashes; None after a failure.
-        result_bytes: its size.
+        result_sha256: of its file, which somebody may change later.
         found: in words, for example "no face".
         notes: sentences that are no errors.
         seconds: that it took; 0 for a copy of an equal photo's result.
@@ -54,7 +54,7 @@ class Record:
     finished: str
     seconds: float = 0.0
     result: str | None = None
-    result_bytes: int | None = None
+    result_sha256: str | None = None
     found: str = ""
     notes: tuple[str, ...] = ()
     error: str | None = None

@@ -17,6 +17,7 @@ import pytest
 
 from backend.files import load_picture, save_picture
 from backend.images import Picture
+from models.stored import sha256_of
 from tests.backend.batch.crews import write_photo
 from tests.backend.photos import noise, scratched
 from tests.backend.running import wait_until
@@ -99,7 +100,8 @@ def test_an_archive_is_restored_once_and_whole(tmp_path: Path) -> None:
     line = by_name["1920 été/祖母.png"]
     assert line["found"]
     assert set(line["weights"]) >= {"detection", "restoration"}  # type: ignore[call-overload]
-    assert line["result_bytes"] == (out / "1920 été" / "祖母.png").stat().st_size
+    assert line["result_sha256"] == sha256_of(out / "1920 été" / "祖母.png")
+    assert line["input_sha256"] == sha256_of(scans / "1920 été" / "祖母.png")
     assert (out / "contact-sheet.html").read_text("utf-8").count("data:image/webp") == 8
 
     (scans / "bad.png").unlink()

@@ -54,13 +54,29 @@ def test_a_second_batch_restores_only_what_is_new_or_changed(scans: Path, tmp_pa
     assert (out / "a.png").read_bytes() == (scans / "a.png").read_bytes()
 
 
-def test_a_result_that_is_gone_or_cut_short_is_made_again(scans: Path, tmp_path: Path) -> None:
+def test_a_result_that_is_gone_is_made_again(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_here(scans, out)
-    (out / "a.png").write_bytes(b"")
     (out / "1920" / "ü.png").unlink()
     crew, _ = run_here(scans, out)
-    assert crew.given == ["1920/ü.png", "a.png"]
+    assert crew.given == ["1920/ü.png"]
+
+
+def test_a_result_that_somebody_worked_on_is_neither_replaced_nor_copied(
+    scans: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run_here(scans, out)
+    (out / "a.png").write_text("touched up")
+    (scans / "copy.png").write_bytes((scans / "a.png").read_bytes())
+    crew, progress = run_here(scans, out)
+    assert crew.given == ["copy.png"]
+    assert (progress.skipped, progress.failed) == (2, 0)
+    _, progress = run_here(scans, out, Recipe({"strength": 0.5}, RECIPE.weights))
+    assert (progress.restored, progress.failed) == (2, 1)
+    assert (out / "a.png").read_text() == "touched up"
+    errors = [str(line["error"]) for line in lines_of(out) if line["error"]]
+    assert "a.png was changed since the batch made it" in errors[0]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ RECORD = Record(
     "2026-01-01T00:00:00+00:00",
     1.5,
     "a/b.jpg",
-    1000,
+    "3" * 64,
     "no face",
     ("one note", "another"),
 )
