@@ -54,6 +54,7 @@ class _Ready:
 class _Process:
     process: SpawnProcess
     connection: Connection
+    card: int | None
     task: Task | None = None
     is_ready: bool = False
 
@@ -72,7 +73,7 @@ class LocalCrew:
     def __init__(self, options: Options, shares: Shares, start: Start) -> None:
         self._options, self._shares, self._start = options, shares, start
         self._processes: list[_Process] = []
-        self._started = self._failed_starts = 0
+        self._failed_starts = 0
 
     def takes(self, task: Task) -> bool:
         running = [process.task for process in self._processes if process.task is not None]
@@ -144,9 +145,8 @@ class LocalCrew:
     def _new_process(self) -> _Process:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        cards = self._shares.graphics_cards
-        card = self._started % cards if cards else None
-        self._started += 1
+        used = [worker.card for worker in self._processes]
+        card = min(range(self._shares.graphics_cards), key=used.count, default=None)
         process = context.Process(
             target=_work,
             args=(theirs, self._start, self._options, self._shares.threads, card),
@@ -156,7 +156,7 @@ class LocalCrew:
             process.start()
         # Kept open here, it would hide the end of the process.
         theirs.close()
-        worker = _Process(process, ours)
+        worker = _Process(process, ours, card)
         self._processes.append(worker)
         return worker
 

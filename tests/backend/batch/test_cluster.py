@@ -58,12 +58,12 @@ class RunningCluster:
     address: str
     process: subprocess.Popen[str]
 
-    def actors(self) -> list[psutil.Process]:
-        """The processes of the actors."""
+    def actors(self, doing: str = "") -> list[psutil.Process]:
+        """The processes of the actors, all of them or those that are doing one thing."""
         found = []
         for each in psutil.Process(self.process.pid).children(recursive=True):
             try:
-                if "PhotoActor" in " ".join(each.cmdline()):
+                if f"PhotoActor{doing}" in " ".join(each.cmdline()):
                     found.append(each)
             except psutil.NoSuchProcess:
                 continue
@@ -134,10 +134,8 @@ def test_a_photo_that_loses_its_actor_twice_is_reported(
     write_photo(scans / "a.png", side=3000)
     with started(scans, out, "--ray", cluster.address, "--workers", "1") as process:
         for _ in range(2):
-            wait_until(
-                lambda: any("restore" in a.cmdline()[0] for a in cluster.actors()), PATIENCE_SECONDS
-            )
-            (actor,) = cluster.actors()
+            wait_until(lambda: len(cluster.actors(".restore")) == 1, PATIENCE_SECONDS)
+            (actor,) = cluster.actors(".restore")
             actor.kill()
             actor.wait()
         printed, errors = process.communicate(timeout=PATIENCE_SECONDS)
