@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +94,8 @@ class RayCrew:
     ) -> None:
         self._ray = import_ray()
         self._options, self._weights = options, weights
-        self._failed_starts = 0
+        # By the computer.
+        self._failed_starts: Counter[str] = Counter()
         # By the reference of what each is doing.
         self._actors: dict[Any, _Actor] = {}
         self._idle: list[_Actor] = []
@@ -169,16 +171,17 @@ class RayCrew:
                 f"The computer {actor.place.name} of the Ray cluster has other {what} than this "
                 "one: install the same on all."
             )
-        actor.is_ready, self._failed_starts = True, 0
+        actor.is_ready = True
 
     def _replace(self, actor: _Actor, error: Exception) -> Loss:
-        if not actor.is_ready:
-            self._failed_starts += 1
-            if self._failed_starts == MOST_FAILED_STARTS:
-                raise _no_start(actor, error) from error
         # It may only be out of reach, and must not come back beside its successor.
         self._ray.kill(actor.handle)
-        self._hire(actor.place)
+        node = actor.place.node
+        self._failed_starts[node] += not actor.is_ready
+        if self._failed_starts[node] < MOST_FAILED_STARTS:
+            self._hire(actor.place)
+        elif not self._actors and not self._idle:
+            raise _no_start(actor, error) from error
         return Loss(f"its actor on {actor.place.name} ended ({_line(error)})")
 
     def _hire(self, place: Place) -> None:

@@ -73,14 +73,14 @@ class LocalCrew:
     def __init__(self, options: Options, shares: Shares, start: Start) -> None:
         self._options, self._shares, self._start = options, shares, start
         self._processes: list[_Process] = []
-        self._failed_starts = 0
+        self._most, self._failed_starts = shares.workers, 0
 
     def takes(self, task: Task) -> bool:
         running = [process.task for process in self._processes if process.task is not None]
         if not running:
             return True
         reserved = sum(map(self._reserved, running)) + self._reserved(task)
-        return len(running) < self._shares.workers and reserved <= self._shares.picture_bytes
+        return len(running) < self._most and reserved <= self._shares.picture_bytes
 
     def give(self, task: Task) -> None:
         idle = next((process for process in self._processes if process.task is None), None)
@@ -133,7 +133,10 @@ class LocalCrew:
         worker.connection.close()
         worker.process.join(END_SECONDS)
         cause = _cause(worker.process.exitcode)
-        if not worker.is_ready:
+        if not worker.is_ready and any(each.is_ready for each in self._processes):
+            # So many are there that one more does not fit.
+            self._most = len(self._processes)
+        elif not worker.is_ready:
             self._failed_starts += 1
             if self._failed_starts == MOST_FAILED_STARTS:
                 raise RestorationError(

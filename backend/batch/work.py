@@ -10,7 +10,7 @@ from typing import Protocol
 from backend.batch.inputs import Input
 
 MOST_FAILED_STARTS = 3
-"""Workers in a row that were lost before they were ready; a further one would be, too."""
+"""Workers that were lost before they were ready, after which a further one would be, too."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,15 @@ def die_at_start(options: Options, threads: int) -> Copier:
     raise AssertionError("not reached")
 
 
+def start_one_only(options: Options, threads: int) -> Copier:
+    """The first worker starts, and leaves a mark where the options say; the others die."""
+    try:
+        Path(options.weights, "started").touch(exist_ok=False)
+    except FileExistsError:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return start_copier(options, threads)
+
+
 class HereCrew:
     """One worker, in this process; photos called "lost" cost it its life, "lost-once" only once.
 

@@ -22,17 +22,19 @@ from tests.backend.batch.crews import (
     die_at_start,
     refuse_to_start,
     start_copier,
+    start_one_only,
     write_photo,
 )
 
+PLAIN = Options()
 SHARES = Shares(workers=2, threads=1, picture_bytes=100)
 
 
-def run(scans: Path, out: Path, start: Start) -> BatchProgress:
+def run(scans: Path, out: Path, start: Start, options: Options = PLAIN) -> BatchProgress:
     photos, _ = find_inputs(scans, out)
     progress = BatchProgress(len(photos))
     with open_archive(out, scans, RECIPE) as archive:
-        Dispatch(archive, progress).run(photos, lambda: LocalCrew(Options(), SHARES, start))
+        Dispatch(archive, progress).run(photos, lambda: LocalCrew(options, SHARES, start))
     return progress
 
 
@@ -64,13 +66,21 @@ def test_workers_that_are_lost_at_their_start_end_the_batch(tmp_path: Path) -> N
         run(tmp_path / "scans", tmp_path / "out", die_at_start)
 
 
+def test_one_worker_too_many_is_done_without(tmp_path: Path) -> None:
+    for seed in range(6):
+        write_photo(tmp_path / "scans" / f"{seed}.png", seed=seed)
+    options = Options(weights=str(tmp_path))
+    progress = run(tmp_path / "scans", tmp_path / "out", start_one_only, options)
+    assert (progress.restored, progress.failed) == (6, 0)
+
+
 def task_of(folder: Path, name: str, picture_bytes: int) -> Task:
     photo = Input(f"{name}.png", write_photo(folder / f"{name}.png"), f"{name}.png")
     return Task(photo, "", 0, folder / f"{name}-result.png", picture_bytes)
 
 
 def test_the_memory_of_all_pictures_together_is_bounded(tmp_path: Path) -> None:
-    crew = LocalCrew(Options(), Shares(3, 1, 90), start_copier)
+    crew = LocalCrew(PLAIN, Shares(3, 1, 90), start_copier)
     small, large = task_of(tmp_path, "small", 10), task_of(tmp_path, "large", 50)
     giant = task_of(tmp_path, "giant", 1000)
     try:
@@ -94,7 +104,7 @@ def test_the_memory_of_all_pictures_together_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_worker_lost_while_it_is_idle_costs_nothing(tmp_path: Path) -> None:
-    crew = LocalCrew(Options(), SHARES, start_copier)
+    crew = LocalCrew(PLAIN, SHARES, start_copier)
     try:
         for name in ("a", "b"):
             crew.give(task_of(tmp_path, name, 1))
