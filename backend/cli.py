@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from backend.command_batch import add_batch_command
+from backend.command_choices import add_choices, add_threshold, add_weights
 from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_Container: TypeAlias = argparse._ActionsContainer
 
 PROGRAM = "restore-old-photo"
 DESCRIPTION = "Restore old photos on your own machine. Nothing leaves it."
@@ -27,6 +28,7 @@ examples:
   restore-old-photo restore album/ -o restored/      all photos of a folder
   restore-old-photo restore scan.tif --no-whole-picture --no-faces
                                                      repairs scratches, leaves all else untouched
+  restore-old-photo batch archive/ -o restored/      thousands of photos, in folders and resumable
   restore-old-photo demo                             ages and restores an example
 
 'restore-old-photo COMMAND --help' explains a command. Exit codes: 0 all done,
@@ -81,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_restore(commands)
+    add_batch_command(commands)
     _add_detect(commands)
     demo = commands.add_parser("demo", help="age a public-domain portrait and restore it")
     demo.add_argument(
@@ -111,53 +114,7 @@ def _add_restore(commands: _Commands) -> None:
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="a photo, or a folder of photos")
     _add_output(parser, "OUT", "file, or folder for several photos (default: <name>-restored)")
-    what = parser.add_argument_group("what to do")
-    what.add_argument(
-        "--scratches",
-        choices=("automatic", "mask", "none"),
-        default="automatic",
-        help="repair what is found, together with the mask if there is one (automatic, the "
-        "default), only what the mask shows (mask), or nothing (none)",
-    )
-    what.add_argument("--mask", type=Path, metavar="MASK", help="picture: white = repair this")
-    _add_threshold(what)
-    what.add_argument(
-        "--no-whole-picture",
-        dest="whole_picture",
-        action="store_false",
-        help="leave everything outside scratches and faces as it is, to the last bit",
-    )
-    what.add_argument(
-        "--no-cleaning",
-        dest="cleaning",
-        action="store_false",
-        help="keep grain, blur and JPEG blocks of the whole picture",
-    )
-    what.add_argument(
-        "--no-tone",
-        dest="tone",
-        action="store_false",
-        help="keep fading, shading and colour casts of the whole picture",
-    )
-    what.add_argument(
-        "--strength",
-        type=float,
-        default=1.0,
-        metavar="S",
-        help="share of cleaning and tone that is applied outside scratches, 0 to 1 (default: 1)",
-    )
-    what.add_argument(
-        "--no-faces", dest="enhance_faces", action="store_false", help="do not look for faces"
-    )
-    how = parser.add_argument_group("how")
-    _add_weights(how)
-    _add_models(parser)
-    how.add_argument(
-        "--memory",
-        type=_gigabytes,
-        metavar="GB",
-        help="most memory for a picture's intermediate results (default: most of what is free)",
-    )
+    how = add_choices(parser, takes_mask=True)
     how.add_argument(
         "--stages",
         type=Path,
@@ -186,8 +143,8 @@ def _add_detect(commands: _Commands) -> None:
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO")
     _add_output(parser, "MASK", "file to write (default: <name>-scratches.png)")
-    _add_threshold(parser)
-    _add_weights(parser)
+    add_threshold(parser)
+    add_weights(parser)
     parser.set_defaults(run=_run_detect)
 
 
@@ -208,50 +165,6 @@ def _add_serve(commands: _Commands) -> None:
 
 def _add_output(parser: argparse.ArgumentParser, name: str, text: str) -> None:
     parser.add_argument("-o", dest="output", type=Path, metavar=name, help=text)
-
-
-def _add_threshold(parser: _Container) -> None:
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        metavar="T",
-        help="probability from 0 to 1 from which a pixel counts as scratched; less finds more "
-        "(default: what suits the weights)",
-    )
-
-
-def _add_weights(parser: _Container) -> None:
-    parser.add_argument(
-        "--weights",
-        metavar="SET",
-        help="bundled (default), official, or a folder in the official layout",
-    )
-    parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda", "mps", "xpu"),
-        default="auto",
-        help="where to compute (default: auto: cuda where there is one, else cpu; mps and xpu "
-        "have not been tried by anybody yet)",
-    )
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    models = parser.add_argument_group("models of your own (see 'restore-old-photo models import')")
-    add = models.add_argument
-    add(
-        "--inpainting", metavar="NAME", help="fill scratches with this model before the restoration"
-    )
-    add("--denoising", metavar="NAME", help="restore the whole picture with this model instead")
-    add("--faces", metavar="NAME", help="enhance faces with this model instead")
-    add("--enlarge", metavar="NAME", help="enlarge the result with this model, as much as it does")
-
-
-def _gigabytes(text: str) -> int:
-    """Bytes of a number of gigabytes."""
-    try:
-        return int(float(text) * 1e9)
-    except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number of gigabytes, like 4") from error
 
 
 def _run_restore(chosen: argparse.Namespace) -> int:

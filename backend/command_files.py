@@ -39,7 +39,7 @@ def find_photos(arguments: Iterable[Path]) -> tuple[list[Path], list[InputError]
         if not argument.is_dir():
             photos[argument] = None
             continue
-        inside = [path for path in sorted(argument.iterdir()) if _is_photo(path)]
+        inside = [path for path in sorted(argument.iterdir()) if is_photo(path)]
         photos.update(dict.fromkeys(inside))
         if not inside:
             problems.append(
@@ -51,7 +51,8 @@ def find_photos(arguments: Iterable[Path]) -> tuple[list[Path], list[InputError]
     return list(photos), problems
 
 
-def _is_photo(path: Path) -> bool:
+def is_photo(path: Path) -> bool:
+    """Whether a folder's file is taken: by its ending, and not one that this program made."""
     is_own = OWN_OUTPUT.search(path.stem) is not None
     known = path.suffix.lower() in FORMATS
     return known and not is_own and not path.name.startswith(".") and path.is_file()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.command_choices import read_choices
 from backend.command_files import (
     Output,
     check_replaces_nothing_precious,
@@ -20,15 +21,14 @@ from backend.command_files import (
 from backend.command_progress import PhotoProgress
 from backend.composition import composite
 from backend.errors import OptionsError, RestorationError
-from backend.files import check_fits, load_picture, save_picture
+from backend.files import load_picture, save_picture
 from backend.images import Mask, Metadata, Picture, to_eight_bit
-from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
+from backend.photo import check_result_fits, faces_in_words, found_in_words, restore_photo
 from backend.pipeline import restore
 from backend.reference import reference_restore
 from backend.results import Result, Stage
-from backend.stages.enlargement import enlarge
 
 UNEXPECTED = RestorationError(
     "This is an error in Restore Old Photo: please report it with the lines above."
@@ -101,30 +101,13 @@ def run_detect(chosen: argparse.Namespace) -> int:
 
 def _options(chosen: argparse.Namespace) -> Options:
     default_weights = "official" if chosen.reference else "bundled"
-    options = Options(
-        scratches=chosen.scratches,
-        threshold=chosen.threshold,
-        whole_picture=chosen.whole_picture,
-        cleaning=chosen.cleaning,
-        tone=chosen.tone,
-        strength=chosen.strength,
-        enhance_faces=chosen.enhance_faces,
-        weights=chosen.weights or default_weights,
-        inpainting=chosen.inpainting,
-        denoising=chosen.denoising,
-        faces=chosen.faces,
-        enlargement=chosen.enlarge,
-        device=chosen.device,
-        memory_bytes=chosen.memory,
-    )
+    options = read_choices(chosen, default_weights)
     if chosen.scratches == "mask" and chosen.mask is None:
         raise OptionsError("--scratches mask needs a mask: name one after --mask.")
     if chosen.scratches == "none" and chosen.mask is not None:
         raise OptionsError("--scratches none uses no mask: leave one of the two away.")
     if chosen.mask is not None and (len(chosen.photos) > 1 or chosen.photos[0].is_dir()):
         raise OptionsError("--mask belongs to one photo: name one photo only.")
-    if not options.whole_picture and not options.enhance_faces and options.scratches == "none":
-        raise OptionsError("Nothing is left to do: leave one of the restrictions away.")
     if chosen.high_resolution and not chosen.reference:
         raise OptionsError("--high-resolution is a choice of the original: add --reference.")
     if chosen.reference and options.models:
@@ -152,28 +135,15 @@ def _restore_photo(
     target = output_path(photo, picture.metadata.suffix, output, "-restored")
     # Before the work, not after it.
     check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
-    check_fits(_sketch(picture, networks, options), target)
+    check_result_fits(picture, networks, options, target)
     with PhotoProgress(photo.name, _planned(options)) as progress:
-        result = restore(picture, mask, options, networks, progress.show, lambda: False)
-        final = Picture(result.final, picture.metadata)
-        if options.enlargement is not None:
-            monitor = Monitor("enlargement", progress.show, lambda: False)
-            final = enlarge(final, networks, monitor)
+        final, result = restore_photo(picture, mask, options, networks, progress.show)
     _save(final, target, output)
     if stages is not None:
         _write_stages(stages, picture, result)
-    _report(photo, target, started, _found(result))
+    _report(photo, target, started, found_in_words(result))
     for note in result.notes:
         print(f"{photo}: {note.message}")
-
-
-def _sketch(picture: Picture, networks: Networks, options: Options) -> Picture:
-    """A picture of the result's size that takes no memory."""
-    scale = 1 if options.enlargement is None else networks.model("enlargement").scale
-    height, width, channels = picture.pixels.shape
-    one = np.zeros((1, 1, channels), dtype=picture.pixels.dtype)
-    shape = (height * scale, width * scale, channels)
-    return Picture(np.broadcast_to(one, shape), picture.metadata)
 
 
 def _restore_as_original(
@@ -208,7 +178,7 @@ def _restore_as_original(
         pictures[f"face-{number}"] = face.enhanced
     if stages is not None:
         _write_pictures(stages, {name: Picture(pixels) for name, pixels in pictures.items()})
-    _report(photo, target, started, _faces_in_words(len(result.faces)))
+    _report(photo, target, started, faces_in_words(len(result.faces)))
 
 
 def load_mask(path: Path, *, upright: bool = True) -> Mask:
@@ -269,20 +239,6 @@ def _make_folder(folder: Path) -> None:
             f"The folder {folder} cannot be made ({error.strerror}): name another one.",
             code="folder-not-made",
         ) from error
-
-
-def _found(result: Result) -> str:
-    words = []
-    for layer in result.layers:
-        if layer.kind == "mask":
-            share = np.count_nonzero(layer.pixels >= 128) / layer.pixels.size
-            words.append(f"scratches on {share:.1%}")
-    faces = sum(layer.kind == "face" for layer in result.layers)
-    return ", ".join([*words, _faces_in_words(faces)])
-
-
-def _faces_in_words(count: int) -> str:
-    return {0: "no face", 1: "1 face"}.get(count, f"{count} faces")
 
 
 def _report(photo: Path, target: Path, started: float, found: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -110,6 +111,11 @@ class Networks:
     def name(self) -> str:
         """Name of the weights, and of the imported models beside them."""
         return ", ".join([self._weights.name, *(model.name for model in self._models.values())])
+
+    def files(self) -> dict[str, Path]:
+        """All weight files by what they are for; an imported model stands as "model STAGE"."""
+        models = {f"model {stage}": model.path for stage, model in self._models.items()}
+        return {**self._weights.files(), **models}
 
     def has(self, network: Network) -> bool:
         return self._weights.has(network)

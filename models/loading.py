@@ -89,6 +89,10 @@ class WeightSet:
         """Whether the file with this network's weights is there."""
         return network in self._sources and self._sources[network][1].path.is_file()
 
+    def files(self) -> dict[str, Path]:
+        """The files that are there, by their network."""
+        return {name: self._sources[name][1].path for name in self._sources if self.has(name)}
+
     def spec(self, network: Network) -> ModelSpec:
         """Facts about a network; the file of an official one need not be there.
 
@@ -213,10 +217,8 @@ def save_bundled(module: nn.Module, spec: ModelSpec, path: Path) -> None:
             value = value.half()
         state[key] = value.contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
     metadata = {"format": "pt", SPEC_METADATA_KEY: spec.to_json()}
-    unfinished.write_bytes(safetensors.torch.save(state, metadata))
-    unfinished.replace(path)
+    replace_with(path, lambda part: part.write_bytes(safetensors.torch.save(state, metadata)))
 
 
 def convert_official(file: OfficialFile, original: Path, target: Path) -> None:

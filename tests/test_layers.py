@@ -68,6 +68,9 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "backend.reference",
     ),
     "backend/server.py": ("backend.pipeline", "backend.stages", "models.loading"),
+    "backend/batch/": ("backend.server", "backend.jobs", "backend.cli", "backend.stages"),
+    "backend/batch/dispatch.py": ("backend.batch.processes", "backend.batch.cluster"),
+    "backend/photo.py": ("backend.batch", "backend.command_restore", "backend.cli"),
     "backend/jobs.py": ("backend.pipeline", "backend.stages", "models", "backend.server"),
     "models/registry.py": ("models.layers", "models.scratch_unet", "models.training"),
 }
@@ -92,6 +95,8 @@ TORCH_PLACES = (
     "backend/preparation.py",
     "backend/restorer.py",
     "backend/doctor.py",
+    "backend/batch/sizing.py",
+    "backend/batch/worker.py",
 )
 WITHOUT_TORCH = (
     "models.registry",
@@ -102,6 +107,10 @@ WITHOUT_TORCH = (
     "backend.server",
     "backend.runtime",
     "backend.doctor",
+    "backend.command_batch",
+    "backend.batch.manifest",
+    "backend.batch.work",
+    "backend.batch.places",
     "installer.command",
 )
 # These hold what Python 2.7 calls by other names.

@@ -86,7 +86,7 @@ def test_a_fault_in_the_program_is_told_and_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "a.png")
-    monkeypatch.setattr(command_restore, "restore", lambda *_: 1 / 0)
+    monkeypatch.setattr(command_restore, "restore_photo", lambda *_: 1 / 0)
     assert main(["restore", str(tmp_path / "a.png")]) == 1
     captured = capsys.readouterr().err
     assert "ZeroDivisionError" in captured
@@ -268,7 +268,7 @@ def test_ctrl_c_exits_with_130(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_restore, "restore", interrupted)
+    monkeypatch.setattr(command_restore, "restore_photo", interrupted)
     photo = write(tmp_path / "a.png")
     assert main(["restore", str(photo)]) == 130
     assert "stopped" in capsys.readouterr().err
