@@ -53,7 +53,7 @@ class UnknownJobError(RestorationError):
 class BusyError(RestorationError):
     """Too many jobs, `count`, are waiting."""
 
-    default_code = "too-many-photos"
+    default_code = "busy"
 
     def __init__(self, count: int) -> None:
         one = "{count} photo is waiting already: try again when it is done."

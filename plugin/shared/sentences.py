@@ -29,6 +29,10 @@ SENTENCES = {
         "The bundled weights are missing in {folder}: install Restore Old Photo again, or choose "
         "other weights."
     ),
+    "busy": counted(
+        "{count} photo is waiting already: try again when it is done.",
+        "{count} photos are waiting already: try again when one is done.",
+    ),
     "cuda-missing": N_(
         "CUDA cannot be used, because this computer shows no CUDA graphics card to torch: choose "
         "auto or cpu."
@@ -107,10 +111,6 @@ SENTENCES = {
     "statistics-reduced": N_(
         "Neither memory nor disk hold this picture's intermediate results, so its overall tone "
         "was estimated on a smaller copy."
-    ),
-    "too-many-photos": counted(
-        "{count} photo is waiting already: try again when it is done.",
-        "{count} photos are waiting already: try again when one is done.",
     ),
     "unexpected": N_(
         "The restoration failed unexpectedly ({error}): try again, and if it happens again, "
