@@ -41,13 +41,12 @@ NO_SCRATCH = N_(
     "No scratches were found: choose a lower threshold to find more, or paint them white in the "
     "new mask layer."
 )
-# From the lowest to the highest layer.
-STACKING = ("mask", "restored", "repair", "face")
-
 MISTAKE = N_(
     "Restore Old Photo stopped because of a mistake in itself ({error}): the document is as it "
     "was; please report this."
 )
+# From the lowest to the highest layer.
+STACKING = ("mask", "restored", "repair", "face")
 
 
 def run(host, action, values, connect):

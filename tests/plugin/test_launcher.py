@@ -23,6 +23,7 @@ from plugin.shared.compat import process_exists
 from plugin.shared.errors import ConnectionLostError, NotInstalledError, StartError
 from plugin.shared.launcher import connect
 from tests.backend.running import ROOT, read_runtime
+from tests.gimp.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 
@@ -239,12 +240,16 @@ def test_a_sandbox_says_what_to_start_outside(setup: Setup, mark: dict[str, str]
 
 def test_a_sandbox_with_another_version_outside_says_how_to_update(setup: Setup) -> None:
     setup.install()
-    setup.connect()
+    setup.environment["SNAP_NAME"] = "gimp"
+    outside = FakeBackend()
+    outside.publish(setup.home)
     other = setup.runtime
     other.protocol = 99
     (setup.home / "run" / "runtime.json").write_bytes(protocol.encode_runtime(other))
-    setup.environment["SNAP_NAME"] = "gimp"
     with pytest.raises(StartError, match="different versions"):
+        setup.connect()
+    outside.close()
+    with pytest.raises(StartError, match="restore-old-photo serve"):
         setup.connect()
 
 
