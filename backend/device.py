@@ -25,13 +25,16 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     if choice == "cuda":
-        reason = (
-            "this computer shows no CUDA graphics card to torch"
-            if torch.version.cuda
-            else "the installed torch is built without CUDA"
-        )
+        if torch.version.cuda is None:
+            raise DeviceError(
+                "CUDA cannot be used, because the installed torch is built without CUDA: choose "
+                "auto or cpu.",
+                code="cuda-not-built",
+            )
         raise DeviceError(
-            f"CUDA cannot be used, because {reason}: choose auto or cpu.", code="cuda-missing"
+            "CUDA cannot be used, because this computer shows no CUDA graphics card to torch: "
+            "choose auto or cpu.",
+            code="cuda-missing",
         )
     return torch.device("cpu")
 

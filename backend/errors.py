@@ -11,12 +11,14 @@ RestorationError             anything a user should read: what, why, what to do 
 
 from __future__ import annotations
 
+from models.registry import WeightFileError
+
 
 class RestorationError(Exception):
     """A failure whose message is one sentence for the user.
 
     Args:
-        message: what happened, why, and what to do next.
+        message: what happened, why, and what to do next; with {names} for the parameters, if any.
         code: a stable word for programs and translations, for example "mask-size".
         parameters: the values that the message names.
     """
@@ -26,7 +28,7 @@ class RestorationError(Exception):
     def __init__(
         self, message: str, *, code: str | None = None, **parameters: str | int | float
     ) -> None:
-        super().__init__(message)
+        super().__init__(message.format(**parameters) if parameters else message)
         self.code = code or self.default_code
         self.parameters = parameters
 
@@ -47,6 +49,11 @@ class WeightsError(RestorationError):
     """A weight file is missing, damaged, or belongs to another network."""
 
     default_code = "weights"
+
+    @classmethod
+    def of(cls, error: WeightFileError) -> WeightsError:
+        """The same failure as an error of the backend."""
+        return cls(error.template, code=error.code, **error.parameters)
 
 
 class DownloadError(RestorationError):

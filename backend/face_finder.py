@@ -34,9 +34,11 @@ def landmark_model_path() -> Path:
     folder = Path(found.origin).parent if found is not None and found.origin else None
     if folder is None or not (folder / LANDMARK_FILE).is_file():
         raise WeightsError(
-            f"The face landmark model {LANDMARK_FILE.name} is missing: install the Python package "
-            f"{PACKAGE}, or switch the enhancement of faces off.",
+            "The face landmark model {file} is missing: install the Python package {package}, or "
+            "switch the enhancement of faces off.",
             code="landmarks-missing",
+            file=LANDMARK_FILE.name,
+            package=PACKAGE,
         )
     return folder / LANDMARK_FILE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -17,9 +17,12 @@ Message = MutableMapping[str, Any]
 App = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any]
 
 
-def error_answer(status: int, code: str, message: str) -> JSONResponse:
-    """An error as JSON; `message` is one sentence for the user."""
-    return JSONResponse({"code": code, "message": message}, status)
+def error_answer(
+    status: int, code: str, message: str, parameters: Mapping[str, str | int | float] | None = None
+) -> JSONResponse:
+    """An error as JSON; `message` is one sentence for the user, and names the parameters."""
+    facts = {"code": code, "message": message, "parameters": dict(parameters or {})}
+    return JSONResponse(facts, status)
 
 
 class Guard:

@@ -16,6 +16,10 @@ from plugin.shared import protocol
 
 log = logging.getLogger(__name__)
 
+TOO_LARGE = (
+    "The picture is too large for this computer's memory: close other programs, or scale it down, "
+    "then try again."
+)
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -47,9 +51,14 @@ class UnknownJobError(RestorationError):
 
 
 class BusyError(RestorationError):
-    """Too many jobs are waiting."""
+    """Too many jobs, `count`, are waiting."""
 
     default_code = "busy"
+
+    def __init__(self, count: int) -> None:
+        one = "{count} photo is waiting already: try again when it is done."
+        many = "{count} photos are waiting already: try again when one is done."
+        super().__init__(one if count == 1 else many, count=count)
 
 
 class Job:
@@ -96,7 +105,9 @@ class Job:
             return self._layers[index]
         except KeyError:
             raise UnknownJobError(
-                f"The job has no layer {index}: it is not ready yet, or the job was cancelled."
+                "The job has no layer {index}: it is not ready yet, or the job was cancelled.",
+                code="unknown-layer",
+                index=index,
             ) from None
 
     def run(self, restorer: Restorer, log_name: str) -> None:
@@ -142,21 +153,18 @@ class Job:
 
 def _failure(error: BaseException, log_name: str) -> protocol.Failed:
     if isinstance(error, RestorationError):
-        parameters = {name: str(value) for name, value in error.parameters.items()}
-        return protocol.Failed(error.code, str(error), parameters)
+        return protocol.Failed(error.code, str(error), dict(error.parameters))
     log.error("A job failed", exc_info=error)
     if isinstance(error, MemoryError):
-        return protocol.Failed(
-            "memory",
-            "The picture is too large for this computer's memory: close other programs, or scale "
-            "it down, then try again.",
-        )
-    return protocol.Failed(
-        "unexpected",
-        f"The restoration failed unexpectedly ({type(error).__name__}): try again, and if it "
-        f"happens again, report what {log_name} says.",
-        {"log": log_name},
+        return protocol.Failed("memory", TOO_LARGE)
+    unexpected = RestorationError(
+        "The restoration failed unexpectedly ({error}): try again, and if it happens again, "
+        "report what {log} says.",
+        code="unexpected",
+        error=type(error).__name__,
+        log=log_name,
     )
+    return protocol.Failed(unexpected.code, str(unexpected), dict(unexpected.parameters))
 
 
 class JobStore:
@@ -190,9 +198,7 @@ class JobStore:
         """Raises BusyError when no further job can be taken."""
         with self._changed:
             if sum(not job.is_finished for job in self._queue) >= self._limit:
-                raise BusyError(
-                    f"{self._limit} photos are waiting already: try again when one is done."
-                )
+                raise BusyError(self._limit)
 
     def submit(self, header: protocol.RequestHeader, body: bytearray) -> Job:
         """Queue a job.

@@ -60,7 +60,7 @@ def import_path(
         else:
             say(_import_file(path, stage, name, licence))
     except WeightFileError as error:
-        raise WeightsError(str(error)) from error
+        raise WeightsError.of(error) from error
     except OSError as error:
         raise disk_error(path, error) from error
 

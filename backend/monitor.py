@@ -56,8 +56,9 @@ class Monitor:
             self._reported = whole
             self._on_event(Progress(self._stage, whole))
 
-    def note(self, code: str, message: str) -> None:
-        self._on_event(Note(code, message))
+    def note(self, code: str, template: str, **parameters: str | int | float) -> None:
+        """Tell the user something that is no error; see `Note`."""
+        self._on_event(Note(code, template, parameters))
 
     def part(self, index: int, count: int) -> Monitor:
         """The monitor of one of `count` equal parts."""

@@ -101,7 +101,7 @@ class Networks:
                 cache_bytes=cache_bytes,
             )
         except WeightFileError as error:
-            raise WeightsError(str(error)) from error
+            raise WeightsError.of(error) from error
 
     @property
     def weights(self) -> WeightSet:
@@ -125,7 +125,7 @@ class Networks:
         try:
             return self._weights.spec(network)
         except WeightFileError as error:
-            raise WeightsError(str(error)) from error
+            raise WeightsError.of(error) from error
 
     def load(self, network: Network, device: torch.device | str = "cpu") -> torch.nn.Module:
         """The warm network, for code that takes a `WeightSet` too; it is on the own device."""
@@ -184,7 +184,7 @@ class Networks:
             try:
                 self._others[stage] = load_imported(self._models[stage], self.device)
             except WeightFileError as error:
-                raise WeightsError(str(error)) from error
+                raise WeightsError.of(error) from error
         return self._others[stage]
 
     def run_model(self, stage: Stage, image: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -198,7 +198,7 @@ class Networks:
             given = None if mask is None else mask.to(self.device)
             return network.run(image.to(self.device), given)
         except WeightFileError as error:
-            raise WeightsError(str(error)) from error
+            raise WeightsError.of(error) from error
 
     def has_face_finder(self) -> bool:
         """Whether dlib and its landmark model are installed."""
@@ -241,7 +241,7 @@ class Networks:
             try:
                 module = self._weights.load(network, self.device)
             except WeightFileError as error:
-                raise WeightsError(str(error)) from error
+                raise WeightsError.of(error) from error
             # A fifth faster on a CPU, much more on a graphics card.
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._loaded[network] = cast(AnyNetwork, module)

@@ -113,8 +113,10 @@ def _enhance_faces(
         for box in found.unclear:
             monitor.note(
                 "face-skipped",
-                f"A face at ({box.x0}, {box.y0}) was left as it is, because its features could "
-                "not be located: it may be turned away or covered.",
+                "A face at ({x}, {y}) was left as it is, because its features could not be "
+                "located: it may be turned away or covered.",
+                x=box.x0,
+                y=box.y0,
             )
     shares = [enhanced_share(face.box) for face in found.faces]
     enhanced: list[AlignedFace] = []
@@ -141,9 +143,13 @@ def _enhance_faces(
 def _check_mask(photo: Picture, mask: Mask | None, options: Options) -> None:
     if mask is not None and (mask.shape != photo.size.shape or mask.dtype != np.uint8):
         raise InputError(
-            f"The mask has {mask.shape[1]} x {mask.shape[0]} pixels and the photo "
-            f"{photo.size.width} x {photo.size.height}: give a mask of the photo's size.",
+            "The mask has {mask_width} x {mask_height} pixels and the photo {width} x {height}: "
+            "give a mask of the photo's size.",
             code="mask-size",
+            mask_width=mask.shape[1],
+            mask_height=mask.shape[0],
+            width=photo.size.width,
+            height=photo.size.height,
         )
     if mask is None and options.scratches == "mask":
         raise InputError(

@@ -55,10 +55,22 @@ class LayerReady:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that the user should know and that is no error, in one sentence."""
+    """Something that the user should know and that is no error, in one sentence.
+
+    Attributes:
+        code: a stable word for programs and translations.
+        template: the sentence, with {names} for the parameters, if any.
+        parameters: the values that the sentence names.
+    """
 
     code: str
-    message: str
+    template: str
+    parameters: dict[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """The sentence with its values."""
+        return self.template.format(**self.parameters) if self.parameters else self.template
 
 
 Event: TypeAlias = Progress | LayerReady | Note

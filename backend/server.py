@@ -160,7 +160,7 @@ def _add_error_answers(app: FastAPI) -> None:
             status = 404
         elif isinstance(error, BusyError):
             status = 429
-        return error_answer(status, error.code, str(error))
+        return error_answer(status, error.code, str(error), error.parameters)
 
     @app.exception_handler(HTTPException)
     async def answer_http(_: Request, error: HTTPException) -> JSONResponse:

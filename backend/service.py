@@ -173,7 +173,7 @@ class _Messages:
         if isinstance(event, results.Progress):
             self._on_event(self._progress(event))
         elif isinstance(event, results.Note):
-            self._on_event(protocol.Note(event.code, event.message))
+            self._on_event(protocol.Note(event.code, event.message, event.parameters))
         else:
             self._on_event(_layer(event.layer, self._header))
 

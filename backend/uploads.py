@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import ClientDisconnect
 
 from backend.errors import RestorationError
+from backend.jobs import TOO_LARGE
 from plugin.shared import protocol
 
 
@@ -19,8 +20,8 @@ class UploadError(RestorationError):
 
     default_code = "upload"
 
-    def __init__(self, message: str, *, status: int = 400) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.status = status
 
 
@@ -55,11 +56,7 @@ async def read_upload(
     except ClientDisconnect as error:
         raise UploadError("The sender hung up before the end.") from error
     except MemoryError as error:
-        raise UploadError(
-            "The picture is too large for this computer's memory: close other programs, or scale "
-            "it down, then try again.",
-            status=413,
-        ) from error
+        raise UploadError(TOO_LARGE, status=413, code="memory") from error
 
 
 class _Upload:

@@ -125,7 +125,10 @@ class WeightSet:
     def _find(self, network: Network) -> tuple[ModelSpec, _Source]:
         if network not in self._sources:
             raise WeightFileError(
-                f"The weights '{self.name}' have no network for {network}: choose other weights."
+                "The weights '{weights}' have no network for {network}: choose other weights.",
+                code="weights-lack-network",
+                weights=self.name,
+                network=network,
             )
         spec, source = self._sources[network]
         if spec is None:
@@ -135,8 +138,12 @@ class WeightSet:
 
 def _missing(network: Network, path: Path) -> WeightFileError:
     return WeightFileError(
-        f"The weight file {path.name} for {network} is missing: "
-        f"put it into {path.parent}, or choose other weights."
+        "The weight file {file} for {network} is missing: put it into {folder}, or choose other "
+        "weights.",
+        code="weights-file-missing",
+        file=path.name,
+        network=network,
+        folder=str(path.parent),
     )
 
 
@@ -150,8 +157,11 @@ def build(spec: ModelSpec) -> nn.Module:
         return _FAMILIES[spec.family](**spec.hyper_parameters)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightFileError(
-            f"The weights for {spec.network} describe a network this version cannot build "
-            f"({error}): update Restore Old Photo, or choose other weights."
+            "The weights for {network} describe a network this version cannot build ({reason}): "
+            "update Restore Old Photo, or choose other weights.",
+            code="weights-too-new",
+            network=spec.network,
+            reason=str(error),
         ) from error
 
 
@@ -164,8 +174,10 @@ def bundled_weights(folder: Path | None = None) -> WeightSet:
     files = bundled_files(folder)
     if not any(path.is_file() for path in files.values()):
         raise WeightFileError(
-            f"The bundled weights are missing in {bundled_folder()}: "
-            "install Restore Old Photo again, or choose other weights."
+            "The bundled weights are missing in {folder}: install Restore Old Photo again, or "
+            "choose other weights.",
+            code="bundled-weights-missing",
+            folder=str(bundled_folder()),
         )
     sources: dict[Network, tuple[ModelSpec | None, _Source]] = {
         network: (read_spec(path) if path.is_file() else None, _Source(path))
@@ -187,9 +199,11 @@ def official_weights(folder: Path) -> WeightSet:
         sources[file.spec.network] = (file.spec, _Source(path, file.wrapping_key))
     if not any(source.path.is_file() for _, source in sources.values()):
         raise WeightFileError(
-            f"There are no official weights in {folder}: get them with 'restore-old-photo models "
+            "There are no official weights in {folder}: get them with 'restore-old-photo models "
             "download official', name a folder that holds the published 'Global' and "
-            "'Face_Enhancement', or choose the bundled weights."
+            "'Face_Enhancement', or choose the bundled weights.",
+            code="official-weights-missing",
+            folder=str(folder),
         )
     return WeightSet(str(folder), sources)
 
@@ -264,8 +278,11 @@ def read_content(path: Path) -> Any:
         raise
     except Exception as error:  # damaged bytes make unpicklers raise nearly anything
         raise WeightFileError(
-            f"The weight file {path} is incomplete, or holds something other than numbers "
-            f"({type(error).__name__}): get it again from its publisher."
+            "The weight file {path} is incomplete, or holds something other than numbers "
+            "({reason}): get it again from its publisher.",
+            code="weights-incomplete",
+            path=str(path),
+            reason=type(error).__name__,
         ) from error
 
 
@@ -276,8 +293,10 @@ def _read_state(source: _Source) -> dict[str, Tensor]:
         content = content.get(source.wrapping_key, content)
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise WeightFileError(
-            f"The weight file {path} is not a list of named arrays: "
-            "check that the right file lies there."
+            "The weight file {path} is not a list of named arrays: check that the right file lies "
+            "there.",
+            code="weights-no-arrays",
+            path=str(path),
         )
     return {str(key): value for key, value in content.items()}
 
@@ -295,6 +314,9 @@ def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], path: Path
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise WeightFileError(
-            f"The weight file {path} belongs to another network ({problems[0]}{more}): "
-            "check that the right file lies there."
+            "The weight file {path} belongs to another network ({reason}): check that the right "
+            "file lies there.",
+            code="weights-of-another-network",
+            path=str(path),
+            reason=problems[0] + more,
         )

@@ -51,7 +51,21 @@ _LARGEST_HEADER_BYTES = 16 * 2**20
 
 
 class WeightFileError(ValueError):
-    """A weight file is missing, damaged, or of another network; the message says what to do."""
+    """A weight file is missing, damaged, or of another network; the message says what to do.
+
+    Args:
+        template: the message, with {names} for the parameters, if any.
+        code: a stable word for programs and translations.
+        parameters: the values that the message names.
+    """
+
+    def __init__(
+        self, template: str, *, code: str = "weights", **parameters: str | int | float
+    ) -> None:
+        super().__init__(template.format(**parameters) if parameters else template)
+        self.template = template
+        self.code = code
+        self.parameters = parameters
 
 
 @dataclass(frozen=True)
@@ -219,8 +233,11 @@ def read_spec(path: Path) -> ModelSpec:
     """
     if not path.is_file():
         raise WeightFileError(
-            f"The weight file {path.name} is missing in {path.parent}: "
-            "install Restore Old Photo again, or choose other weights."
+            "The weight file {file} is missing in {folder}: install Restore Old Photo again, or "
+            "choose other weights.",
+            code="weights-file-gone",
+            file=path.name,
+            folder=str(path.parent),
         )
     try:
         with path.open("rb") as file:
@@ -231,8 +248,11 @@ def read_spec(path: Path) -> ModelSpec:
         return ModelSpec.from_json(header["__metadata__"][SPEC_METADATA_KEY])
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise WeightFileError(
-            f"The weight file {path} is damaged or not one of Restore Old Photo's ({error}): "
-            "install Restore Old Photo again, or choose other weights."
+            "The weight file {path} is damaged or not one of Restore Old Photo's ({reason}): "
+            "install Restore Old Photo again, or choose other weights.",
+            code="weights-damaged",
+            path=str(path),
+            reason=str(error),
         ) from error
 
 

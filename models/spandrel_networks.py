@@ -87,8 +87,10 @@ class OtherNetwork:
     def _checked(self, output: Tensor) -> Tensor:
         if not bool(torch.isfinite(output).all()):
             raise WeightFileError(
-                f"The {self.architecture} network computed values that are no numbers: its "
-                "weights are damaged; get the file again from its publisher, and import it anew."
+                "The {architecture} network computed values that are no numbers: its weights are "
+                "damaged; get the file again from its publisher, and import it anew.",
+                code="model-computes-no-numbers",
+                architecture=self.architecture,
             )
         return output
 
@@ -136,13 +138,19 @@ def recognise(state: Mapping[str, Tensor], path: Path) -> OtherNetwork:
         raise
     except spandrel.UnsupportedModelError as error:
         raise WeightFileError(
-            f"{path} holds none of the original's checkpoints, and no network that spandrel "
-            f"{spandrel.__version__} knows: name another file."
+            "{path} holds none of the original's checkpoints, and no network that spandrel "
+            "{version} knows: name another file.",
+            code="model-unknown",
+            path=str(path),
+            version=spandrel.__version__,
         ) from error
     except Exception as error:  # each architecture fails in its own way
         raise WeightFileError(
-            f"The weights in {path} do not fit the network they resemble ({_first_line(error)}): "
-            "get the file again from its publisher."
+            "The weights in {path} do not fit the network they resemble ({reason}): get the file "
+            "again from its publisher.",
+            code="model-does-not-fit",
+            path=str(path),
+            reason=_first_line(error),
         ) from error
     return _as_network(descriptor, path)
 
@@ -155,8 +163,10 @@ def load_imported(model: ImportedModel, device: torch.device) -> OtherNetwork:
     """
     if not model.path.is_file():
         raise WeightFileError(
-            f"The file of the model '{model.name}' is missing: import it again, or remove it with "
-            f"'restore-old-photo models remove {model.name}'."
+            "The file of the model '{model}' is missing: import it again, or remove it with "
+            "'restore-old-photo models remove {model}'.",
+            code="model-file-missing",
+            model=model.name,
         )
     network = recognise(read_weights(model.path), model.path)
     network.module.to(device)
@@ -228,7 +238,9 @@ def import_spandrel() -> ModuleType:
     if importlib.util.find_spec("spandrel") is None:
         raise WeightFileError(
             "Other people's models need the Python package spandrel, which is not installed: "
-            f"run: {command}"
+            "run: {command}",
+            code="spandrel-missing",
+            command=command,
         )
     try:
         if _has_torchvision():
@@ -237,7 +249,10 @@ def import_spandrel() -> ModuleType:
             return importlib.import_module("spandrel")
     except ImportError as error:
         raise WeightFileError(
-            f"The Python package spandrel cannot be loaded ({error}): run: {command}"
+            "The Python package spandrel cannot be loaded ({reason}): run: {command}",
+            code="spandrel-broken",
+            reason=str(error),
+            command=command,
         ) from error
 
 
@@ -263,7 +278,8 @@ def _without_torchvision() -> Iterator[None]:
     def needs_torchvision(*_: object, **__: object) -> None:
         raise WeightFileError(
             "This network needs the Python package torchvision: install the one that was built "
-            "for this torch, or choose another model."
+            "for this torch, or choose another model.",
+            code="model-needs-torchvision",
         )
 
     names = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")

@@ -100,11 +100,20 @@ def find_imported(name: str, stage: Stage) -> ImportedModel:
     found = next((model for model in models if model.name == name), None)
     if found is not None and found.stage == stage:
         return found
-    fitting = [model.name for model in models if model.stage == stage]
-    there = f"choose {' or '.join(fitting)}" if fitting else "import one"
-    what = f"serves {found.stage}, not {stage}" if found else "was not imported"
+    if found is not None:
+        raise WeightFileError(
+            "The model '{model}' serves {own_stage}, not {stage}: choose another one that "
+            "'restore-old-photo models list' shows.",
+            code="model-of-another-stage",
+            model=name,
+            own_stage=found.stage,
+            stage=stage,
+        )
     raise WeightFileError(
-        f"The model '{name}' {what}: {there} ('restore-old-photo models list' shows all)."
+        "The model '{model}' was not imported: import it, or choose one that 'restore-old-photo "
+        "models list' shows.",
+        code="model-not-imported",
+        model=name,
     )
 
 

@@ -4,6 +4,7 @@
     restore-old-photo.py            executable; GIMP starts the file named like its folder
     restore_old_photo_gimp3/        the host: all that touches libgimp; _gimp2 in a profile of 2.10
     restore_old_photo_shared/       plugin/shared under a name that no other plug-in has
+    locale/de/LC_MESSAGES/...       the compiled catalogue of each language
     installation.json               which backend belongs to it; launcher.py reads it
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 PLUGIN_NAME = "restore-old-photo"
 SHARED_NAME = "restore_old_photo_shared"
 _HERE = Path(__file__).resolve().parent
+LOCALE = _HERE / "locale"
 
 
 def plugin_files(generation: int = 3) -> dict[str, Path]:
@@ -31,7 +33,14 @@ def plugin_files(generation: int = 3) -> dict[str, Path]:
     shared = _HERE / "shared"
     for path in _sources(shared):
         files[f"{SHARED_NAME}/{path.relative_to(shared).as_posix()}"] = path
+    for path in sorted(LOCALE.glob("*/LC_MESSAGES/*.mo")):
+        files[f"locale/{path.relative_to(LOCALE).as_posix()}"] = path
     return files
+
+
+def catalogue_file(language: str) -> Path:
+    """A language's compiled catalogue; it is kept with the sources, so that copying is enough."""
+    return LOCALE / language / "LC_MESSAGES" / f"{PLUGIN_NAME}.mo"
 
 
 def _sources(folder: Path) -> list[Path]:

@@ -40,6 +40,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # And another: it judges the stages as users run them.
     "models/training/evaluat": ("models", "backend"),
     "plugin/layout.py": (),
+    # A command for developers, with Babel.
+    "plugin/catalogues.py": ("plugin.layout",),
     "plugin/profiles.py": ("plugin.layout",),
     "plugin/shared/": (),
     "plugin/stubs/": ("plugin.stubs",),

@@ -218,7 +218,7 @@ def convert(file: OfficialFile, original: Path, folder: Path, source_sha256: str
         record = ConvertedFile(sha256_of(converted), converted.stat().st_size, source_sha256)
         write_record(converted, record)
     except WeightFileError as error:
-        raise WeightsError(str(error)) from error
+        raise WeightsError.of(error) from error
     except OSError as error:
         raise disk_error(converted, error) from error
 

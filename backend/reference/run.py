@@ -98,7 +98,7 @@ def reference_restore(
         network: Network = "face_512" if high_resolution else "face_256"
         done, final = _enhance_faces(restored, weights, network, device, report)
     except WeightFileError as error:
-        raise WeightsError(str(error)) from error
+        raise WeightsError.of(error) from error
     return ReferenceResult(found, restored, done, final)
 
 

@@ -8,6 +8,8 @@ import socket
 from . import protocol
 from .compat import Timeout, byte_view, describe, http_client, read_line
 from .errors import ConnectionLostError, RefusedError
+from .fields import parameters as checked_parameters
+from .sentences import from_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Client(object):
         timeout_seconds: silence after which the backend counts as gone.
     """
 
-    def __init__(self, port, token, log="", timeout_seconds=SILENCE_SECONDS):
+    def __init__(self, port, token, log="backend.log", timeout_seconds=SILENCE_SECONDS):
         # type: (int, Text, Text, float) -> None
         self.port = port
         self.log = log
@@ -126,7 +128,7 @@ class Client(object):
         try:
             self._call("DELETE", "/jobs/%s" % job)
         except RefusedError as error:
-            if error.parameters.get("status") != http_client.NOT_FOUND:
+            if error.status != http_client.NOT_FOUND:
                 raise
 
     def shutdown(self):
@@ -191,7 +193,7 @@ class Client(object):
         try:
             line = read_line(response, MAX_LINE_BYTES)
             if not line.endswith(b"\n"):
-                raise self._lost(EOFError("its report broke off"))
+                raise self._cut_off()
             return protocol.decode_event(line) if line.strip() else None
         except _BROKEN + (protocol.ProtocolError,) as error:
             raise self._lost(error)
@@ -200,24 +202,38 @@ class Client(object):
         # type: (int, bytes) -> RefusedError
         try:
             facts = json.loads(data.decode("utf-8"))
-            return RefusedError(facts["message"], facts["code"], status=status)
-        except (ValueError, KeyError, TypeError):
-            return RefusedError(
-                "The restoration program refused the request (HTTP %d): close GIMP, open it "
-                "again, and try once more." % status,
-                status=status,
+            parameters = checked_parameters(facts.get("parameters", {}), "The refusal's parameter")
+            error = from_backend(RefusedError, facts["code"], facts["message"], parameters)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            error = RefusedError(
+                "The restoration program refused the request (HTTP {http_status}): close GIMP, "
+                "open it again, and try once more.",
+                http_status=status,
             )
+        error.status = status
+        return error
 
     def _lost(self, reason):
         # type: (Exception) -> ConnectionLostError
         if isinstance(reason, Timeout):
-            words = "no sign of life for %g seconds" % self._timeout_seconds
-        else:
-            words = describe(reason)
-        log = ", or read the reason in %s" % self.log if self.log else ""
+            return ConnectionLostError(
+                "The restoration program gave no sign of life for {seconds} seconds, so this was "
+                "not finished: try again, or read the reason in {log}.",
+                seconds="%g" % self._timeout_seconds,
+                log=self.log,
+            )
         return ConnectionLostError(
-            "The restoration program stopped answering (%s), so this was not finished: "
-            "try again%s." % (words, log),
+            "The restoration program stopped answering ({reason}), so this was not finished: "
+            "try again, or read the reason in {log}.",
+            reason=describe(reason),
+            log=self.log,
+        )
+
+    def _cut_off(self):
+        # type: () -> ConnectionLostError
+        return ConnectionLostError(
+            "The restoration program stopped answering in the middle of its report, so this was "
+            "not finished: try again, or read the reason in {log}.",
             log=self.log,
         )
 

@@ -22,7 +22,11 @@ else:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import IO, Any, Dict, List, Optional, Text, Union  # noqa: F401
+    import gettext  # noqa: F401
+    from typing import IO, Any, Callable, Dict, List, Optional, Text, Tuple, Union  # noqa: F401
+
+    Translate = Callable[[Text], Text]
+    TranslateCounted = Callable[[Text, Text, int], Text]
 
 __all__ = ["http_client"]
 
@@ -71,6 +75,14 @@ def describe(error):
     except UnicodeError:
         words = ""
     return words or type(error).__name__
+
+
+def gettext_functions(catalogue):
+    # type: (gettext.NullTranslations) -> Tuple[Translate, TranslateCounted]
+    """A catalogue's gettext and ngettext for text; those of Python 2 are for bytes."""
+    if sys.version_info >= (3,):
+        return catalogue.gettext, catalogue.ngettext
+    return catalogue.ugettext, catalogue.ungettext
 
 
 def byte_view(data):

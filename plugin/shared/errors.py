@@ -12,28 +12,42 @@ PluginError                  anything a user should read: what, why, what to do 
 
 from __future__ import absolute_import, division, unicode_literals
 
+from .languages import ENGLISH
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Text  # noqa: F401 - named in type comments
+    # Named in type comments.
+    from typing import Any, Text  # noqa: F401
+
+    from .languages import Language, Template  # noqa: F401
 
 
 class PluginError(Exception):
     """A failure whose message is one sentence for the user.
 
     Args:
-        message: what happened, why, and what to do next.
-        code: a stable word for programs and translations, for example "not-installed".
-        parameters: the values that the message names.
+        template: what happened, why, and what to do next, in English with {names} for values.
+        code: a stable word for programs, for example "not-installed".
+        parameters: the values that the template names.
+
+    Attributes:
+        message: the sentence in English.
     """
 
     default_code = "plug-in"
 
-    def __init__(self, message, code="", **parameters):
-        # type: (Text, Text, **Any) -> None
-        Exception.__init__(self, message)
-        self.message = message
+    def __init__(self, template, code="", **parameters):
+        # type: (Template, Text, **Any) -> None
+        self.message = ENGLISH.say(template, **parameters)
+        Exception.__init__(self, self.message)
+        self.template = template
         self.code = code or self.default_code
         self.parameters = parameters
+
+    def sentence(self, language):
+        # type: (Language) -> Text
+        """The message in the user's language."""
+        return language.say(self.template, **self.parameters)
 
 
 class NotInstalledError(PluginError):
@@ -55,9 +69,10 @@ class ConnectionLostError(PluginError):
 
 
 class RefusedError(PluginError):
-    """The restoration program does not take the request."""
+    """The restoration program does not take the request; `status` is HTTP's."""
 
     default_code = "refused"
+    status = 0
 
 
 class JobError(PluginError):
@@ -71,6 +86,6 @@ class Cancelled(PluginError):  # noqa: N818 - no failure, so no error by name
 
     default_code = "cancelled"
 
-    def __init__(self, message="The restoration was cancelled."):
-        # type: (Text) -> None
-        PluginError.__init__(self, message)
+    def __init__(self):
+        # type: () -> None
+        PluginError.__init__(self, "The restoration was cancelled.")

@@ -120,6 +120,14 @@ def seconds(value, name):
     return {text(k, name): check(v, name) for k, v in record(value, name).items()}
 
 
+def parameters(value, name):
+    # type: (Any, Text) -> Record
+    for key, each in record(value, name).items():
+        if not isinstance(each, (type(""), numbers.Real)):
+            raise ProtocolError("%s %s is %r, but it must be text or a number." % (name, key, each))
+    return record(value, name)
+
+
 def checked(values, fields, what):
     # type: (Record, Fields, Text) -> Record
     missing = [name for name, _ in fields if name not in values]
@@ -217,8 +225,8 @@ EVENTS = (
             ("has_mask", flag),
         ),
     ),
-    ("note", Note, (("code", text), ("message", text))),
+    ("note", Note, (("code", text), ("message", text), ("parameters", parameters))),
     ("done", Done, (("seconds", seconds), ("model", text))),
-    ("failed", Failed, (("code", text), ("message", text), ("parameters", record))),
+    ("failed", Failed, (("code", text), ("message", text), ("parameters", parameters))),
     ("cancelled", Cancelled, ()),
 )  # type: Tuple[Tuple[Text, Type[Any], Fields], ...]

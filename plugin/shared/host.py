@@ -6,6 +6,7 @@ without an image editor is decided in run.py and masks.py.
 
 from __future__ import absolute_import, division, unicode_literals
 
+from .languages import ENGLISH
 from .messages import RequestHeader
 
 TYPE_CHECKING = False
@@ -54,13 +55,18 @@ class Picture(object):
 
 
 class ResultLayer(object):
-    """A layer that came back: the backend's description, its pixels, its mask or None."""
+    """A layer that came back: the backend's description, its pixels, its mask or None.
+
+    Attributes:
+        name: what the user reads.
+    """
 
     def __init__(self, layer, pixels, mask):
         # type: (Layer, Buffer, Optional[Buffer]) -> None
         self.layer = layer
         self.pixels = pixels
         self.mask = mask
+        self.name = layer.name
 
 
 class Outcome(object):
@@ -90,7 +96,8 @@ class Watcher(object):
         # type: (Text, Optional[float]) -> None
         """Show the stage's sentence and the share of the whole job that is done, in [0, 1].
 
-        A `fraction` of None means that nobody knows how long it takes.
+        The sentence is in the user's language. A `fraction` of None means that nobody knows how
+        long it takes.
         """
         raise NotImplementedError
 
@@ -101,7 +108,13 @@ class Watcher(object):
 
 
 class Host(object):
-    """The image editor, with one source layer chosen."""
+    """The image editor, with one source layer chosen.
+
+    Attributes:
+        language: its user's.
+    """
+
+    language = ENGLISH
 
     def read_picture(self):
         # type: () -> Picture

@@ -143,6 +143,8 @@ def make_private_folder(path):
         os.chmod(path, 0o700)
     except EnvironmentError as error:
         raise StartError(
-            "The folder %s cannot be used (%s): make it writable for you, then try again."
-            % (path, describe(error))
+            "The folder {folder} cannot be used ({reason}): make it writable for you, then try "
+            "again.",
+            folder=path,
+            reason=describe(error),
         )

@@ -21,6 +21,7 @@ from .installation import (
     make_private_folder,
     open_log,
 )
+from .languages import N_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 QUIT_SECONDS = 10.0
 POLL_SECONDS = 0.05
+STILL_STARTING = N_(
+    "The restoration program did not start in time, because another plug-in is still starting it: "
+    "try again, or read the reason in {log}."
+)
+STILL_RUNNING = N_(
+    "The restoration program did not start in time, because an older one does not end: try again, "
+    "or read the reason in {log}."
+)
+NO_ANSWER = N_(
+    "The restoration program was started but does not answer: try again, or read the reason in "
+    "{log}."
+)
 
 
 def connect(
@@ -56,26 +69,28 @@ def connect(
 
     Raises:
         NotInstalledError: there is no backend on this computer.
-        StartError: it does not start, or cannot be started from here.
+        StartError: it does not start, cannot be started from here, or is of another version.
     """
     environment = os.environ if environment is None else environment
     installation = find_installation(script_folder, environment)
     client = find_running(installation, environment)
     if client is not None:
         return client
-    refuse_in_sandbox(installation, environment)
+    if is_sandboxed(environment):
+        raise sandbox_error(installation)
     waits = _waits(timeout_seconds, on_wait)
     make_private_folder(installation.run_folder)
     # Two plug-ins may come here at once; the second finds what the first has started.
     with io.open(os.path.join(installation.run_folder, "launch.lock"), "ab") as lock:
         while not try_lock(lock):
-            _next(waits, installation, "another plug-in is still starting it")
+            _next(waits, installation, STILL_STARTING)
         client = find_running(installation, environment)
         if client is not None:
             return client
         retire(installation, waits)
+        stale = read_runtime(installation)
         process = start(installation, watch_pid, environment)
-        return _wait_until_running(installation, environment, process, waits)
+        return _wait_until_running(installation, environment, process, waits, stale)
 
 
 def find_running(installation, environment):
@@ -106,21 +121,36 @@ def read_runtime(installation):
         return None
 
 
-def refuse_in_sandbox(installation, environment):
-    # type: (Installation, Mapping[str, str]) -> None
-    """Say what to do where nothing can be started.
+def sandbox_error(installation):
+    # type: (Installation) -> StartError
+    """What to do where nothing can be started."""
+    runtime = read_runtime(installation)
+    if runtime is not None and runtime.protocol != protocol.PROTOCOL:
+        try:
+            Client(runtime.port, runtime.token, installation.log).health()
+            return versions_error(runtime)
+        except (ConnectionLostError, RefusedError):
+            # It has ended, and left its file behind.
+            pass
+    return StartError(
+        "This GIMP is a Flatpak or Snap, which cannot start the restoration program: open a "
+        "terminal, run restore-old-photo serve (or {command}), and try again.",
+        code="sandbox",
+        command='"%s" -m backend serve' % installation.python,
+    )
 
-    Raises:
-        StartError: this is a sandbox.
-    """
-    if is_sandboxed(environment):
-        command = '"%s" -m backend serve' % installation.python
-        raise StartError(
-            "This GIMP is a Flatpak or Snap, which cannot start the restoration program: open a "
-            "terminal, run restore-old-photo serve (or %s), and try again." % command,
-            code="sandbox",
-            command=command,
-        )
+
+def versions_error(runtime):
+    # type: (Runtime) -> StartError
+    """What to do when the backend speaks another protocol than this plug-in."""
+    return StartError(
+        "The plug-in and the restoration program are of different versions (protocols {own} and "
+        "{other}): run python3 -m installer in the folder of Restore Old Photo, and start GIMP "
+        "anew.",
+        code="versions",
+        own=protocol.PROTOCOL,
+        other=runtime.protocol,
+    )
 
 
 def retire(installation, waits):
@@ -139,11 +169,11 @@ def retire(installation, waits):
     while _answers(runtime, installation):
         if monotonic() > deadline:
             raise StartError(
-                "An older restoration program (process %d) does not end: end it, then try again."
-                % runtime.pid,
+                "An older restoration program (process {pid}) does not end: end it, then try "
+                "again.",
                 pid=runtime.pid,
             )
-        _next(waits, installation, "an older one does not end")
+        _next(waits, installation, STILL_RUNNING)
 
 
 def _answers(runtime, installation):
@@ -174,25 +204,50 @@ def start(installation, watch_pid, environment):
             )
     except EnvironmentError as error:
         raise StartError(
-            "The restoration program could not be started (%s): install it again with "
-            "python3 -m installer in the folder of Restore Old Photo." % describe(error)
+            "The restoration program could not be started ({reason}): install it again with "
+            "python3 -m installer in the folder of Restore Old Photo.",
+            reason=describe(error),
         )
 
 
-def _wait_until_running(installation, environment, process, waits):
-    # type: (Installation, Mapping[str, str], subprocess.Popen[bytes], Iterator[float]) -> Client
+def _wait_until_running(
+    installation,  # type: Installation
+    environment,  # type: Mapping[str, str]
+    process,  # type: subprocess.Popen[bytes]
+    waits,  # type: Iterator[float]
+    stale,  # type: Optional[Runtime]
+):
+    # type: (...) -> Client
     while True:
         client = find_running(installation, environment)
         if client is not None:
             return client
+        runtime = read_runtime(installation)
+        if runtime not in (None, stale) and runtime.protocol != protocol.PROTOCOL:
+            raise versions_error(runtime)
         code = process.poll()
         if code is not None:
-            raise StartError(
-                "The restoration program ended while it started (%s): %s"
-                % (_last_line(installation.log) or "exit code %d" % code, _advice(installation)),
-                log=installation.log,
-            )
-        _next(waits, installation, "it does not answer")
+            raise ended_error(installation, code)
+        _next(waits, installation, NO_ANSWER)
+
+
+def ended_error(installation, code):
+    # type: (Installation, int) -> StartError
+    """What to do when the backend ends instead of starting; its last words are in the log."""
+    reason = _last_line(installation.log)
+    if not reason:
+        return StartError(
+            "The restoration program ended while it started, with exit code {exit_code}: try "
+            "again, or read the reason in {log}.",
+            exit_code=code,
+            log=installation.log,
+        )
+    return StartError(
+        "The restoration program ended while it started ({reason}): try again, or read the "
+        "reason in {log}.",
+        reason=reason,
+        log=installation.log,
+    )
 
 
 def _waits(timeout_seconds, on_wait):
@@ -205,19 +260,10 @@ def _waits(timeout_seconds, on_wait):
         yield monotonic() - begin
 
 
-def _next(waits, installation, reason):
+def _next(waits, installation, template):
     # type: (Iterator[float], Installation, Text) -> None
     if next(waits, None) is None:
-        raise StartError(
-            "The restoration program did not start in time (%s): %s"
-            % (reason, _advice(installation)),
-            log=installation.log,
-        )
-
-
-def _advice(installation):
-    # type: (Installation) -> Text
-    return "try again, or read the reason in %s" % installation.log
+        raise StartError(template, log=installation.log)
 
 
 def _last_line(path):

@@ -161,12 +161,19 @@ class Layer(_Raster):
 
 
 class Note(_Value):
-    """Something the user should know although the job goes on."""
+    """Something the user should know although the job goes on.
 
-    def __init__(self, code, message):
-        # type: (Text, Text) -> None
+    Args:
+        code: says which sentence it is, in whatever language.
+        message: the sentence in English.
+        parameters: the values in it, text or numbers by name.
+    """
+
+    def __init__(self, code, message, parameters=None):
+        # type: (Text, Text, Optional[Dict[Text, Any]]) -> None
         self.code = code
         self.message = message
+        self.parameters = {} if parameters is None else parameters
 
 
 class Done(_Value):
@@ -179,7 +186,7 @@ class Done(_Value):
 
 
 class Failed(_Value):
-    """The job ended without a result; `message` is one sentence for the user."""
+    """The job ended without a result; code, message and parameters are those of a Note."""
 
     def __init__(self, code, message, parameters=None):
         # type: (Text, Text, Optional[Dict[Text, Any]]) -> None

@@ -5,6 +5,7 @@ The dialogs and the procedures of every host are built from ACTIONS, so that the
 
 from __future__ import absolute_import, division, unicode_literals
 
+from .languages import N_
 from .messages import JobOptions
 
 TYPE_CHECKING = False
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     Argument = Union["Choice", "Flag", "Share", "ModelName"]
     Values = Dict[Text, Any]
 
-MENU = "Restore Old Photo"
+MENU_PATH = N_("<Image>/Filters/Restore Old Photo")
 
 
 class Choice(object):
     """One of several words.
+
+    Labels and sentences are English here and in the classes below, to be translated when shown.
 
     Args:
         name: the argument's name, words joined by hyphens.
@@ -80,12 +83,20 @@ class ModelName(object):
 
 SCRATCHES = Choice(
     "scratches",
-    "Scra_tches",
-    "Where scratches, tears and spots are repaired",
+    N_("Scra_tches"),
+    N_("Where scratches, tears and spots are repaired"),
     (
-        ("automatic", "Find automatically", "Detect the damage and add the selection to it"),
-        ("mask", "Selection or mask layer only", "Repair what is selected or painted, no more"),
-        ("none", "Leave as they are", "Repair no scratches"),
+        (
+            "automatic",
+            N_("Find automatically"),
+            N_("Detect the damage and add the selection to it"),
+        ),
+        (
+            "mask",
+            N_("Selection or mask layer only"),
+            N_("Repair what is selected or painted, no more"),
+        ),
+        ("none", N_("Leave as they are"), N_("Repair no scratches")),
     ),
     "automatic",
 )
@@ -93,56 +104,61 @@ SCRATCHES = Choice(
 RECOMMENDED_THRESHOLD = 0.0
 THRESHOLD = Share(
     "threshold",
-    "Threshol_d (0 = recommended)",
-    "Damage probability from which a pixel is repaired: a lower value finds more; "
-    "0 takes the value recommended for the weights",
+    N_("Threshol_d (0 = recommended)"),
+    N_(
+        "Damage probability from which a pixel is repaired: a lower value finds more; "
+        "0 takes the value recommended for the weights"
+    ),
     RECOMMENDED_THRESHOLD,
 )
 WHOLE_PICTURE = Flag(
     "whole-picture",
-    "Restore the _whole picture",
-    "Remove fading, blur and noise everywhere, not just in the scratches",
+    N_("Restore the _whole picture"),
+    N_("Remove fading, blur and noise everywhere, not just in the scratches"),
     True,
 )
 CLEANING = Flag(
     "cleaning",
-    "Remove grain and bl_ur",
-    "With the whole picture: remove grain, blur and JPEG blocks",
+    N_("Remove grain and bl_ur"),
+    N_("With the whole picture: remove grain, blur and JPEG blocks"),
     True,
 )
 TONE = Flag(
     "tone",
-    "Restore tone and co_lour",
-    "With the whole picture: undo fading, shading, stains and colour casts",
+    N_("Restore tone and co_lour"),
+    N_("With the whole picture: undo fading, shading, stains and colour casts"),
     True,
 )
 STRENGTH = Share(
     "strength",
-    "Str_ength",
-    "Share of the restoration outside the scratches that is applied: 0 leaves the picture as it is",
+    N_("Str_ength"),
+    N_(
+        "Share of the restoration outside the scratches that is applied: 0 leaves the picture as "
+        "it is"
+    ),
     1.0,
 )
 ENHANCE_FACES = Flag(
-    "enhance-faces", "Enhance _faces", "Find faces and restore their details", True
+    "enhance-faces", N_("Enhance _faces"), N_("Find faces and restore their details"), True
 )
 WEIGHTS = Choice(
     "weights",
-    "Wei_ghts",
-    "The trained networks to use",
+    N_("Wei_ghts"),
+    N_("The trained networks to use"),
     (
-        ("bundled", "Bundled", "The networks that come with the plug-in"),
-        ("official", "Official", "The original authors' networks, if they are installed"),
+        ("bundled", N_("Bundled"), N_("The networks that come with the plug-in")),
+        ("official", N_("Official"), N_("The original authors' networks, if they are installed")),
     ),
     "bundled",
 )
 DEVICE = Choice(
     "device",
-    "De_vice",
-    "Where the networks run",
+    N_("De_vice"),
+    N_("Where the networks run"),
     (
-        ("auto", "Automatic", "The fastest device that is present"),
-        ("cpu", "Processor", "Slower, and works everywhere"),
-        ("cuda", "Graphics card", "Needs a card that supports CUDA"),
+        ("auto", N_("Automatic"), N_("The fastest device that is present")),
+        ("cpu", N_("Processor"), N_("Slower, and works everywhere")),
+        ("cuda", N_("Graphics card"), N_("Needs a card that supports CUDA")),
     ),
     "auto",
 )
@@ -150,17 +166,17 @@ DEVICE = Choice(
 
 # Named like the stages that the models serve.
 INPAINTING = ModelName(
-    "inpainting", "F_ill scratches with", "Imported model that fills scratches; empty: none"
+    "inpainting", N_("F_ill scratches with"), N_("Imported model that fills scratches; empty: none")
 )
 DENOISING = ModelName(
     "denoising",
-    "Remove _noise with",
-    "Imported model that restores the whole picture in place of the weights; empty: none",
+    N_("Remove _noise with"),
+    N_("Imported model that restores the whole picture in place of the weights; empty: none"),
 )
 FACE_MODEL = ModelName(
     "faces",
-    "Enh_ance faces with",
-    "Imported model that enhances faces in place of the weights; empty: none",
+    N_("Enh_ance faces with"),
+    N_("Imported model that enhances faces in place of the weights; empty: none"),
 )
 MODEL_NAMES = (INPAINTING, DENOISING, FACE_MODEL)
 
@@ -170,15 +186,17 @@ class Action(object):
 
     Args:
         name: the procedure's name.
+        title: for windows.
         menu_label: with "..." when a dialog comes first.
         blurb: what it does, one sentence.
         arguments: what the user can choose.
         fixed: job options that this action does not leave to the user.
     """
 
-    def __init__(self, name, menu_label, blurb, arguments, fixed):
-        # type: (Text, Text, Text, Tuple[Argument, ...], Values) -> None
+    def __init__(self, name, title, menu_label, blurb, arguments, fixed):
+        # type: (Text, Text, Text, Text, Tuple[Argument, ...], Values) -> None
         self.name = name
+        self.title = title
         self.menu_label = menu_label
         self.blurb = blurb
         self.arguments = arguments
@@ -217,8 +235,9 @@ class Action(object):
 
 RESTORE = Action(
     "plug-in-restore-old-photo",
-    "_Restore...",
-    "Repair scratches, restore faded colours and detail, and enhance the faces of an old photo",
+    N_("Restore Old Photo"),
+    N_("_Restore..."),
+    N_("Repair scratches, restore faded colours and detail, and enhance the faces of an old photo"),
     (
         SCRATCHES,
         THRESHOLD,
@@ -235,8 +254,9 @@ RESTORE = Action(
 )
 DETECT = Action(
     "plug-in-restore-old-photo-detect",
-    "_Detect Scratches...",
-    "Find scratches and mark them in a mask layer that you can correct before the repair",
+    N_("Detect Scratches"),
+    N_("_Detect Scratches..."),
+    N_("Find scratches and mark them in a mask layer that you can correct before the repair"),
     (THRESHOLD, WEIGHTS, DEVICE),
     {
         "scratches": "automatic",
@@ -247,8 +267,9 @@ DETECT = Action(
 )
 REPAIR = Action(
     "plug-in-restore-old-photo-repair",
-    "Repair _Scratches",
-    "Repair what is selected or painted in the scratch mask layer, and nothing else",
+    N_("Repair Scratches"),
+    N_("Repair _Scratches"),
+    N_("Repair what is selected or painted in the scratch mask layer, and nothing else"),
     (WEIGHTS, DEVICE, INPAINTING),
     {
         "scratches": "mask",
@@ -259,8 +280,9 @@ REPAIR = Action(
 )
 FACES = Action(
     "plug-in-restore-old-photo-faces",
-    "Enhance _Faces",
-    "Find faces and restore their details, and nothing else",
+    N_("Enhance Faces"),
+    N_("Enhance _Faces"),
+    N_("Find faces and restore their details, and nothing else"),
     (WEIGHTS, DEVICE, FACE_MODEL),
     {
         "scratches": "none",

@@ -66,7 +66,8 @@ __all__ = [
     "Runtime",
 ]
 
-PROTOCOL = 1
+# Raised with each change of the fields.
+PROTOCOL = 2
 MAGIC = b"ROP1"
 PREFIX_BYTES = 8
 # A header of ours has about 300 bytes.

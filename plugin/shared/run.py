@@ -9,29 +9,42 @@ from __future__ import absolute_import, division, unicode_literals
 from . import protocol
 from .errors import Cancelled, JobError, PluginError
 from .host import Outcome, ResultLayer
+from .languages import N_
 from .masks import choose_mask
+from .names import layer_name
+from .sentences import from_backend, note_sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, List, Optional, Text  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Text  # noqa: F401
 
     from .client import Client  # noqa: F401
     from .host import Host, Picture, Watcher  # noqa: F401
+    from .languages import Language  # noqa: F401
     from .messages import JobOptions  # noqa: F401
     from .options import Action, Values  # noqa: F401
 
     Connect = Callable[[Watcher], Client]
 
-STARTING = "Starting the restoration program"
-SENDING = "Sending the picture"
+STARTING = N_("Starting the restoration program")
+SENDING = N_("Sending the picture")
 STAGE_SENTENCES = {
-    "scratches": "Finding scratches",
-    "restoration": "Restoring the picture",
-    "faces": "Finding faces",
-    "enhancement": "Enhancing faces",
-    "blending": "Blending the faces in",
+    "scratches": N_("Finding scratches"),
+    "restoration": N_("Restoring the picture"),
+    "faces": N_("Finding faces"),
+    "enhancement": N_("Enhancing faces"),
+    "blending": N_("Blending the faces in"),
 }
+NO_FACE = N_("No face was found, so the document is as it was.")
+NO_SCRATCH = N_(
+    "No scratches were found: choose a lower threshold to find more, or paint them white in the "
+    "new mask layer."
+)
+MISTAKE = N_(
+    "Restore Old Photo stopped because of a mistake in itself ({error}): the document is as it "
+    "was; please report this."
+)
 # From the lowest to the highest layer.
 STACKING = ("mask", "restored", "repair", "face")
 
@@ -57,25 +70,34 @@ def run(host, action, values, connect):
     check_options(options)
     picture = host.read_picture()
     mask, options.scratches = choose_mask(host, options, action.is_detection)
-    outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher))
+    language = host.language
+    outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher, language))
+    name_layers(outcome.layers, language)
     group = host.insert(outcome) if outcome.layers else None
-    for sentence in remarks(outcome, action.is_detection):
+    for sentence in remarks(outcome, action.is_detection, language):
         host.tell(sentence)
     return group
 
 
-def remarks(outcome, is_detection):
-    # type: (Outcome, bool) -> List[Text]
+def remarks(outcome, is_detection, language):
+    # type: (Outcome, bool, Language) -> List[Text]
     """What the user should be told besides the layers."""
-    sentences = [note.message for note in outcome.notes]
+    sentences = [note_sentence(note, language) for note in outcome.notes]
     if not outcome.layers:
-        sentences.append("No face was found, so the document is as it was.")
+        sentences.append(language.say(NO_FACE))
     elif is_detection and not any(bytearray(outcome.layers[0].pixels)):
-        sentences.append(
-            "No scratches were found: choose a lower threshold to find more, or paint them white "
-            "in the new mask layer."
-        )
+        sentences.append(language.say(NO_SCRATCH))
     return sentences
+
+
+def name_layers(results, language):
+    # type: (List[ResultLayer], Language) -> None
+    """Name the layers for the user; those of one kind are counted from the lowest."""
+    counts = {}  # type: Dict[Text, int]
+    for result in results:
+        kind = result.layer.kind
+        counts[kind] = counts.get(kind, 0) + 1
+        result.name = layer_name(kind, counts[kind], language)
 
 
 def check_options(options):
@@ -92,26 +114,29 @@ def check_options(options):
         )
 
 
-def restore(picture, mask, options, connect, watcher):
-    # type: (Picture, Optional[bytes], JobOptions, Connect, Watcher) -> Outcome
+def restore(picture, mask, options, connect, watcher, language):
+    # type: (Picture, Optional[bytes], JobOptions, Connect, Watcher, Language) -> Outcome
     """Let the backend work, and return all its layers; touches no host.
 
     Raises:
         PluginError: one sentence for the user.
         Cancelled: the watcher said so.
     """
-    watcher.show(STARTING, None)
+    watcher.show(language.say(STARTING), None)
     client = connect(watcher)
     stop_if_cancelled(watcher)
-    watcher.show(SENDING, None)
+    watcher.show(language.say(SENDING), None)
     job = client.submit(picture.header(options, mask is not None), picture.pixels, mask)
     outcome = Outcome([], [], {}, "", options)
     events = client.events(job)
     try:
         for event in events:
             stop_if_cancelled(watcher)
-            if event is not None:
-                take(event, outcome, client, job, watcher)
+            if isinstance(event, protocol.Progress):
+                sentence = language.say(STAGE_SENTENCES[event.stage])
+                watcher.show(sentence, event.overall)
+            elif event is not None:
+                take(event, outcome, client, job)
     finally:
         # Closing the stream cancels a job that still runs.
         events.close()
@@ -120,17 +145,15 @@ def restore(picture, mask, options, connect, watcher):
     return outcome
 
 
-def take(event, outcome, client, job, watcher):
-    # type: (Any, Outcome, Client, Text, Watcher) -> None
-    """Add one event to the outcome.
+def take(event, outcome, client, job):
+    # type: (Any, Outcome, Client, Text) -> None
+    """Add one event, which is no progress, to the outcome.
 
     Raises:
         PluginError: the job failed.
         Cancelled: the job was stopped.
     """
-    if isinstance(event, protocol.Progress):
-        watcher.show(STAGE_SENTENCES[event.stage], event.overall)
-    elif isinstance(event, protocol.Layer):
+    if isinstance(event, protocol.Layer):
         body = client.layer(job, event.index)
         pixels, mask = protocol.split_pixels(event, body)
         outcome.layers.append(ResultLayer(event, pixels, mask))
@@ -139,7 +162,7 @@ def take(event, outcome, client, job, watcher):
     elif isinstance(event, protocol.Done):
         outcome.seconds, outcome.model = event.seconds, event.model
     elif isinstance(event, protocol.Failed):
-        raise JobError(event.message, event.code)
+        raise from_backend(JobError, event.code, event.message, event.parameters)
     elif isinstance(event, protocol.Cancelled):
         raise Cancelled()
 

@@ -90,8 +90,9 @@ def run_script(entry):
 
 def call(image, action, mode, answers):
     # type: (Image, Text, Text, Dict[Text, Any]) -> None
-    """Choose a menu entry for what is active in the image."""
+    """Choose a menu entry, and say which, for what is active in the image."""
     name = PROCEDURE if action == "restore" else "%s-%s" % (PROCEDURE, action)
+    print(native(PROGRAM.registered[name].entry()))
     PROGRAM.images.append(image)
     PROGRAM.answers = answers
     drawable = image.active_channel or image.active_layer

@@ -5,6 +5,7 @@ GIMP runs each plug-in in a process of its own, so the stub modules share one PR
 
 from __future__ import absolute_import, division, unicode_literals
 
+import gettext
 import os
 import sys
 
@@ -28,6 +29,18 @@ class Registered(object):
         self.params = params
         self.return_vals = return_vals
         self.menu = ""
+        self.domain = None  # type: Optional[Tuple[Text, Text]]
+
+    def entry(self):
+        # type: () -> Text
+        """The menu entry with the path to it, as GIMP shows it in its user's language."""
+        words = [self.menu, self.label]
+        if self.domain is not None:
+            name, place = self.domain
+            catalogue = gettext.translation(name, place, fallback=True)  # type: Any
+            translate = getattr(catalogue, str("ugettext"), catalogue.gettext)
+            words = [translate(text) for text in words]
+        return "/".join(words).replace("_", "")
 
 
 class Program(object):
@@ -55,6 +68,7 @@ class Program(object):
         self.database = Database(self)
         self._data = {}  # type: Dict[Text, Any]
         self._run = None  # type: Optional[Callable[..., Any]]
+        self._domain = None  # type: Optional[Tuple[Text, Text]]
         self.on_ready = None  # type: Optional[Callable[[], None]]
 
     def main(self, _init, _quit, query, run):
@@ -91,7 +105,14 @@ class Program(object):
         return_vals,
     ):
         # type: (Text, Text, Text, Text, Text, Text, Text, Text, int, List[Any], List[Any]) -> None
-        self.registered[name] = Registered(label, image_types, params, return_vals)
+        made = Registered(label, image_types, params, return_vals)
+        made.domain = self._domain
+        self.registered[name] = made
+
+    def domain_register(self, name, place):
+        # type: (Text, Text) -> None
+        """The catalogues for the menu entries of the procedures that are installed afterwards."""
+        self._domain = (name, place)
 
     def menu_register(self, name, menu):
         # type: (Text, Text) -> None

@@ -72,7 +72,7 @@ def misbehave(weights: str, is_cancelled: IsCancelled) -> None:
     elif weights == "stubborn":
         time.sleep(2)
     elif weights == "failing":
-        raise InputError("The picture is too dark: choose another.", code="dark", level=3)
+        raise InputError("The picture is too dark ({level}): choose another.", code="dark", level=3)
     elif weights == "broken":
         raise ZeroDivisionError("one over nothing")
     elif weights == "greedy":

@@ -343,9 +343,9 @@ def test_the_choices_of_restore_name_imported_models(
     write_imported("clean", "denoising")
     photo = str(tmp_path / "a.png")
     assert main(["restore", photo, "--denoising", "unknown"]) == 1
-    assert "'unknown' was not imported: choose clean" in capsys.readouterr().err
+    assert "'unknown' was not imported: import it" in capsys.readouterr().err
     assert main(["restore", photo, "--faces", "clean"]) == 1
-    assert "serves denoising, not faces: import one" in capsys.readouterr().err
+    assert "serves denoising, not faces: choose another" in capsys.readouterr().err
     for arguments in (
         ["--denoising", "clean", "--no-whole-picture"],
         ["--faces", "x", "--no-faces"],

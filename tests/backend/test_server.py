@@ -253,15 +253,15 @@ def test_too_many_jobs_are_refused_in_one_sentence(server: RunningServer) -> Non
     pixels = bytes(header.pixel_bytes)
     with pytest.raises(RefusedError, match="4 photos are waiting already") as caught:
         server.client.submit(header, pixels)
-    assert caught.value.code == "busy"
+    assert (caught.value.code, caught.value.parameters) == ("busy", {"count": 4})
     for job in [*waiting, running]:
         server.client.cancel(job)
 
 
 def test_a_refusal_of_the_restorer_reaches_the_client(server: RunningServer) -> None:
     last = list(server.client.events(submit(server, "failing")))[-1]
-    message = "The picture is too dark: choose another."
-    assert last == protocol.Failed("dark", message, {"level": "3"})
+    message = "The picture is too dark (3): choose another."
+    assert last == protocol.Failed("dark", message, {"level": 3})
 
 
 def test_a_bug_is_one_sentence_for_the_user_and_a_traceback_in_the_log(

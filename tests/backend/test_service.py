@@ -253,7 +253,7 @@ def test_a_model_that_was_not_imported_is_told(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match="'scunet' was not imported: import one"):
+    with pytest.raises(WeightsError, match="'scunet' was not imported: import it"):
         restore(service, photo(3, 8), denoising="scunet")
 
 

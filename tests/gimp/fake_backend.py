@@ -47,6 +47,7 @@ class FakeBackend:
         jobs: all that were sent, oldest first.
         stall_at: a stage at which jobs stay until they are cancelled; None never stalls.
         fail: a sentence with which jobs fail; None lets them succeed.
+        fail_code: what goes with it; as do fail_parameters.
         faces: how many faces are "found".
     """
 
@@ -66,6 +67,8 @@ class FakeBackend:
         self.jobs: list[Job] = []
         self.stall_at: str | None = None
         self.fail: str | None = None
+        self.fail_code = "x"
+        self.fail_parameters: dict[str, Any] = {}
         self.faces = 1
         self.notes: list[tuple[str, str]] = []
         self.delay_seconds = 0.0
@@ -106,7 +109,12 @@ class FakeBackend:
                 yield {"event": "cancelled"}
                 return
             if self.fail:
-                yield {"event": "failed", "code": "x", "message": self.fail, "parameters": {}}
+                yield {
+                    "event": "failed",
+                    "code": self.fail_code,
+                    "message": self.fail,
+                    "parameters": self.fail_parameters,
+                }
                 return
             if stage == "scratches" and mask is not None:
                 yield self.add(job, "mask", "Scratch mask", (0, 0), mask[..., None], None)
@@ -119,7 +127,7 @@ class FakeBackend:
                     corner, colours, feather = face(job, index)
                     yield self.add(job, "face", f"Face {index + 1}", corner, colours, feather)
         for code, message in self.notes:
-            yield {"event": "note", "code": code, "message": message}
+            yield {"event": "note", "code": code, "message": message, "parameters": {}}
         yield {"event": "done", "seconds": {"scratches": 0.25}, "model": "fake"}
 
     @staticmethod

@@ -32,10 +32,12 @@ class OldGimp:
 
     Args:
         tree: the provisioned tree.
+        language: its user's, as in LANGUAGE.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, language: str = "C") -> None:
         self.tree = tree
+        self.language = language
         runs = tree.folder / "runs"
         runs.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=runs))
@@ -61,6 +63,7 @@ class OldGimp:
         values = {
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
+            "LANGUAGE": self.language,
             "HOME": f"{self.place}/home",
             "GIMP2_DIRECTORY": f"{self.place}/profile",
         }

@@ -76,7 +76,13 @@ class Finished:
 
 
 def run_command(
-    python: str, home: Path, image: Image, place: Path, *arguments: str, expected: int = 0
+    python: str,
+    home: Path,
+    image: Image,
+    place: Path,
+    *arguments: str,
+    expected: int = 0,
+    language: str = "C",
 ) -> Finished:
     """Save the image, run `python -m plugin.stubs` on it, and load what came out.
 
@@ -86,6 +92,7 @@ def run_command(
         place: an empty folder to work in.
         arguments: of the command, behind the two folders.
         expected: the exit status.
+        language: that of GIMP's user, as in LANGUAGE.
     """
     folder.save(image, str(place / "before"))
     finished = subprocess.run(
@@ -99,7 +106,7 @@ def run_command(
             *arguments,
         ],
         cwd=ROOT,
-        env={**os.environ, "RESTORE_OLD_PHOTO_HOME": str(home)},
+        env={**os.environ, "RESTORE_OLD_PHOTO_HOME": str(home), "LANGUAGE": language},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

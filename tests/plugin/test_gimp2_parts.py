@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.shared.host import Outcome, Picture, ResultLayer
+from plugin.shared.languages import ENGLISH
 from plugin.shared.messages import JobOptions
 from plugin.shared.messages import Layer as Description
 from plugin.stubs.constants import PRECISION_FLOAT_LINEAR
@@ -119,7 +120,7 @@ def outcome(length: int, is_complete: bool) -> Outcome:
     """A restored picture and a repair, the latter's pixels cut short if not complete."""
     size = (WIDTH, HEIGHT, 3, 8)
     restored = Description(0, "restored", "Restored", 0, 0, *size, False)
-    repair = Description(1, "repair", "Repair", 0, 0, *size, True)
+    repair = Description(1, "repair", "Scratch repair", 0, 0, *size, True)
     short = bytes(length if is_complete else length - 3)
     layers = [
         ResultLayer(restored, bytes(length), None),
@@ -131,7 +132,7 @@ def outcome(length: int, is_complete: bool) -> Outcome:
 def job_of(image: Image, is_complete: bool) -> object:
     layer = image.layers[-1]
     picture = Picture(WIDTH, HEIGHT, 3, 8, "little", bytes(layer.data))
-    return part("insertion").Job(layer, picture, outcome(len(layer.data), is_complete))
+    return part("insertion").Job(layer, picture, outcome(len(layer.data), is_complete), ENGLISH)
 
 
 @pytest.mark.usefixtures("package")
@@ -203,7 +204,7 @@ def test_other_precisions_are_refused_with_what_to_do(image: Image) -> None:
 @pytest.mark.usefixtures("package")
 def test_the_host_ends_its_progress_bar_also_after_a_failure(image: Image) -> None:
     PROGRAM.images.append(image)
-    host = part("host").Gimp2Host(image, image.layers[0])
+    host = part("host").Gimp2Host(image, image.layers[0], ENGLISH)
 
     def fail(watcher: object) -> Outcome:
         assert PROGRAM.is_in_progress
@@ -218,7 +219,7 @@ def test_the_host_ends_its_progress_bar_also_after_a_failure(image: Image) -> No
 
 @pytest.mark.usefixtures("package")
 def test_a_photo_that_was_closed_meanwhile_gets_no_layers(image: Image) -> None:
-    host = part("host").Gimp2Host(image, image.layers[0])
+    host = part("host").Gimp2Host(image, image.layers[0], ENGLISH)
     image.is_deleted = True
     with pytest.raises(Exception, match="was closed or its layer deleted"):
         host.insert(outcome(WIDTH * HEIGHT * 3, is_complete=True))

@@ -23,6 +23,7 @@ from plugin.shared.compat import process_exists
 from plugin.shared.errors import ConnectionLostError, NotInstalledError, StartError
 from plugin.shared.launcher import connect
 from tests.backend.running import ROOT, read_runtime
+from tests.gimp.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 
@@ -150,6 +151,21 @@ def test_one_with_another_protocol_is_asked_to_quit(setup: Setup) -> None:
         Client(other.port, other.token).health()
 
 
+def test_a_program_of_another_version_says_how_to_update(setup: Setup) -> None:
+    """Right after its start, so that nobody waits in vain for an answer that is understood."""
+    setup.install(before=other_version(setup))
+    with pytest.raises(StartError, match=r"different versions \(protocols \d+ and 99\)") as caught:
+        setup.connect()
+    assert caught.value.code == "versions"
+
+
+def other_version(setup: Setup) -> str:
+    """Shell commands of a backend that publishes another protocol and stays for a moment."""
+    facts = protocol.Runtime(os.getpid(), 0.0, 9, "token", 99, "9.9")
+    text = protocol.encode_runtime(facts).decode()
+    return f"echo '{text}' > '{setup.home}/run/runtime.json'\nexec sleep 2"
+
+
 def test_not_installed_says_the_one_thing_to_do(setup: Setup) -> None:
     with pytest.raises(NotInstalledError, match="python3 -m installer"):
         setup.connect()
@@ -193,7 +209,7 @@ def test_an_interpreter_that_cannot_run_is_one_sentence(setup: Setup) -> None:
 
 def test_a_start_that_takes_too_long_is_one_sentence(setup: Setup) -> None:
     setup.install(before="exec sleep 2")
-    with pytest.raises(StartError, match="did not start in time"):
+    with pytest.raises(StartError, match="was started but does not answer"):
         setup.connect(timeout_seconds=0.3)
 
 
@@ -220,6 +236,21 @@ def test_a_sandbox_says_what_to_start_outside(setup: Setup, mark: dict[str, str]
         setup.connect()
     assert caught.value.code == "sandbox"
     assert setup.starts == []
+
+
+def test_a_sandbox_with_another_version_outside_says_how_to_update(setup: Setup) -> None:
+    setup.install()
+    setup.environment["SNAP_NAME"] = "gimp"
+    outside = FakeBackend()
+    outside.publish(setup.home)
+    other = setup.runtime
+    other.protocol = 99
+    (setup.home / "run" / "runtime.json").write_bytes(protocol.encode_runtime(other))
+    with pytest.raises(StartError, match="different versions"):
+        setup.connect()
+    outside.close()
+    with pytest.raises(StartError, match="restore-old-photo serve"):
+        setup.connect()
 
 
 def test_a_sandbox_uses_what_runs_outside(setup: Setup) -> None:

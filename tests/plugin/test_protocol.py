@@ -60,12 +60,13 @@ layers = st.builds(
     depth=st.sampled_from([8, 16]),
     has_mask=st.booleans(),
 )
+parameters = st.dictionaries(words, words | counts | shares)
 events = st.one_of(
     st.builds(protocol.Progress, st.sampled_from(protocol.STAGES), shares, shares),
     layers,
-    st.builds(protocol.Note, words, words),
+    st.builds(protocol.Note, words, words, parameters),
     st.builds(protocol.Done, st.dictionaries(words, st.floats(0, 1e6)), words),
-    st.builds(protocol.Failed, words, words, st.dictionaries(words, words)),
+    st.builds(protocol.Failed, words, words, parameters),
     st.just(protocol.Cancelled()),
 )
 
@@ -137,7 +138,7 @@ json_values = st.recursive(
 )
 def test_no_value_in_a_header_raises_anything_but_a_protocol_error(name: str, value: Any) -> None:
     facts = {
-        "protocol": 1,
+        "protocol": protocol.PROTOCOL,
         "width": 2,
         "height": 3,
         "channels": 3,
@@ -221,6 +222,12 @@ def test_pixels_are_sent_without_a_copy() -> None:
 def test_another_protocol_is_named_before_its_fields_are_judged() -> None:
     with pytest.raises(ProtocolError, match="speaks protocol 7, but this backend speaks"):
         protocol.decode_header(b'{"protocol": 7, "picture": "elsewhere"}')
+
+
+@pytest.mark.parametrize("value", [[], None, {"a": "b"}])
+def test_a_parameter_is_text_or_a_number(value: Any) -> None:
+    with pytest.raises(ProtocolError, match=r"parameters path is .* must be text or a number"):
+        protocol.encode_event(protocol.Note("code", "A sentence.", {"path": value}))
 
 
 def test_a_missing_field_is_named() -> None:

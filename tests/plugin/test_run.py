@@ -12,6 +12,7 @@ from plugin.shared import imported
 from plugin.shared import options as choices
 from plugin.shared.errors import Cancelled, ConnectionLostError, JobError, PluginError
 from plugin.shared.host import Host, Outcome, Picture, Watcher
+from plugin.shared.languages import Language
 from plugin.shared.messages import (
     Cancelled as CancelledEvent,
 )
@@ -191,6 +192,25 @@ def test_notes_reach_the_user() -> None:
     note = Note("face-skipped", "A face was left as it is.")
     call(host, PlainClient(layer(0, "restored"), note, DONE), choices.RESTORE)
     assert host.told == ["A face was left as it is."]
+
+
+def test_all_that_the_user_sees_is_in_their_language() -> None:
+    host = PlainHost()
+    host.language = Language(lambda text: f"<{text}>", lambda one, many, _: f"<{one}|{many}>")
+    note = Note("face-skipped", "A face.", {"x": 1, "y": 2})
+    faces = [layer(index, "face", has_mask=True) for index in (1, 2)]
+    client = PlainClient(Progress("faces", 0.5, 0.6), layer(0, "mask"), *faces, note, DONE)
+    call(host, client, choices.DETECT)
+    assert [sentence for sentence, _ in host.watcher.shown] == [
+        "<Starting the restoration program>",
+        "<Sending the picture>",
+        "<Finding faces>",
+    ]
+    (outcome,) = host.inserted
+    assert [result.name for result in outcome.layers] == ["<Scratch mask>", "<Face 1>", "<Face 2>"]
+    skipped, nothing = host.told
+    assert skipped.startswith("<A face at (1, 2)")
+    assert nothing.startswith("<No scratches")
 
 
 SOFT = bytes([0, 90, 255] + [0] * (SIZE - 3))

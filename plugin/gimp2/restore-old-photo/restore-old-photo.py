@@ -19,8 +19,9 @@ from restore_old_photo_shared import launcher
 from restore_old_photo_shared import options as choices
 from restore_old_photo_shared.compat import describe
 from restore_old_photo_shared.errors import Cancelled, PluginError
+from restore_old_photo_shared.languages import DOMAIN, FOLDER, environment_language
+from restore_old_photo_shared.run import MISTAKE, stop_if_cancelled
 from restore_old_photo_shared.run import run as restore
-from restore_old_photo_shared.run import stop_if_cancelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
     from restore_old_photo_shared.client import Client  # noqa: F401
     from restore_old_photo_shared.host import Watcher  # noqa: F401
 
-MENU_PATH = "<Image>/Filters/" + choices.MENU
 AUTHORS = "The Restore Old Photo developers"
 ACTIONS = {action.name: action for action in choices.ACTIONS}
 # The image and the drawable come before the choices.
 CHOICES_FROM = 2
 SLIDER_STEP = 0.01
+LANGUAGE = environment_language()
 
 
 def register(action):
@@ -57,14 +58,17 @@ def register(action):
         parameters + [parameter(argument) for argument in action.arguments],
         [(gimpfu.PF_LAYER, "group", "The inserted layer group; -1 if nothing was found")],
         hand_over,
-        menu=MENU_PATH,
+        menu=choices.MENU_PATH,
+        # Menu, label and blurb stay English here: GIMP itself translates them from our catalogues,
+        # so that they follow its language without being registered anew.
+        domain=(DOMAIN, FOLDER),
     )
 
 
 def parameter(argument):
     # type: (choices.Argument) -> Tuple[Any, ...]
     """An argument as gimpfu describes it; gimpfu knows a choice by its number."""
-    named = (argument.name, argument.label)
+    named = (argument.name, LANGUAGE.say(argument.label))
     if isinstance(argument, choices.Flag):
         return (gimpfu.PF_TOGGLE,) + named + (argument.default,)
     if isinstance(argument, choices.Share):
@@ -73,7 +77,7 @@ def parameter(argument):
     if isinstance(argument, choices.ModelName):
         return (gimpfu.PF_STRING,) + named + (str(argument.default),)
     words = [word for word, _, _ in argument.values]
-    labels = tuple(label for _, label, _ in argument.values)
+    labels = tuple(LANGUAGE.say(label) for _, label, _ in argument.values)
     return (gimpfu.PF_OPTION,) + named + (words.index(argument.default), labels)
 
 
@@ -108,14 +112,11 @@ def run(name, parameters):
     except (Cancelled, gimpfu.CancelError):
         return None
     except PluginError as error:
-        gimp.message(error.message)
+        gimp.message(error.sentence(LANGUAGE))
         raise
     except Exception as error:
         traceback.print_exc()
-        gimp.message(
-            "Restore Old Photo stopped because of a mistake in itself (%s): the document is as it "
-            "was; please report this." % describe(error)
-        )
+        gimp.message(LANGUAGE.say(MISTAKE, error=describe(error)))
         raise
 
 
@@ -127,7 +128,7 @@ def run_action(action, run_mode, image, drawable, *given):
         PluginError: one sentence for the user.
         gimpfu.CancelError: in the dialog.
     """
-    host = Gimp2Host(image, drawable)
+    host = Gimp2Host(image, drawable, LANGUAGE)
     if run_mode == gimpfu.RUN_NONINTERACTIVE:
         chosen = given
     elif run_mode == gimpfu.RUN_INTERACTIVE and action.has_dialog:
@@ -150,8 +151,11 @@ def values_of(action, chosen):
         if isinstance(argument, choices.Choice):
             if not 0 <= value < len(argument.values):
                 raise PluginError(
-                    "The argument %s is %d, but it must be from 0 to %d: see the procedure's help."
-                    % (argument.name, value, len(argument.values) - 1)
+                    "The argument {name} is {value}, but it must be from 0 to {largest}: see the "
+                    "procedure's help.",
+                    name=argument.name,
+                    value=value,
+                    largest=len(argument.values) - 1,
                 )
             values[argument.name] = argument.values[value][0]
         elif isinstance(argument, choices.Flag):

@@ -13,18 +13,20 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 from restore_old_photo_gimp3.host import Gimp3Host  # noqa: E402
+from restore_old_photo_gimp3.language import user_language  # noqa: E402
 from restore_old_photo_shared import imported, launcher  # noqa: E402
 from restore_old_photo_shared import options as choices  # noqa: E402
 from restore_old_photo_shared.client import Client  # noqa: E402
 from restore_old_photo_shared.errors import Cancelled, PluginError  # noqa: E402
 from restore_old_photo_shared.host import Watcher  # noqa: E402
 from restore_old_photo_shared.installation import find_installation  # noqa: E402
+from restore_old_photo_shared.languages import DOMAIN  # noqa: E402
+from restore_old_photo_shared.run import MISTAKE, stop_if_cancelled  # noqa: E402
 from restore_old_photo_shared.run import run as restore  # noqa: E402
-from restore_old_photo_shared.run import stop_if_cancelled  # noqa: E402
 
-MENU_PATH = f"<Image>/Filters/{choices.MENU}"
 AUTHORS = "The Restore Old Photo developers"
 ACTIONS = {action.name: action for action in choices.ACTIONS}
+LANGUAGE = user_language()
 
 
 class RestoreOldPhoto(Gimp.PlugIn):
@@ -33,8 +35,9 @@ class RestoreOldPhoto(Gimp.PlugIn):
     def do_query_procedures(self) -> list[str]:
         return list(ACTIONS)
 
-    def do_set_i18n(self, procedure_name: str) -> tuple[bool, None, None]:  # noqa: ARG002
-        return False, None, None
+    def do_set_i18n(self, procedure_name: str) -> tuple[bool, str, None]:  # noqa: ARG002
+        # None: the catalogues lie where GIMP looks for them, in locale/.
+        return True, DOMAIN, None
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
         action = ACTIONS[name]
@@ -44,9 +47,11 @@ class RestoreOldPhoto(Gimp.PlugIn):
         mask = Gimp.ProcedureSensitivityMask
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
         # Without a help page there is no Help button that leads nowhere.
-        procedure.set_documentation(action.blurb, action.blurb, None)
-        procedure.set_menu_label(action.menu_label)
-        procedure.add_menu_path(MENU_PATH)
+        blurb = LANGUAGE.say(action.blurb)
+        procedure.set_documentation(blurb, blurb, None)
+        # GIMP asks anew when its user chooses another language.
+        procedure.set_menu_label(LANGUAGE.say(action.menu_label))
+        procedure.add_menu_path(LANGUAGE.say(choices.MENU_PATH))
         procedure.set_attribution(AUTHORS, AUTHORS, "2026")
         for argument in action.arguments:
             add_argument(procedure, argument)
@@ -62,7 +67,7 @@ class RestoreOldPhoto(Gimp.PlugIn):
 
 def add_argument(procedure: Gimp.Procedure, argument: choices.Argument) -> None:
     flags = GObject.ParamFlags.READWRITE
-    named = (argument.name, argument.label, argument.blurb)
+    named = (argument.name, LANGUAGE.say(argument.label), LANGUAGE.say(argument.blurb))
     if isinstance(argument, choices.Flag):
         procedure.add_boolean_argument(*named, argument.default, flags)
     elif isinstance(argument, choices.Share):
@@ -74,7 +79,7 @@ def add_argument(procedure: Gimp.Procedure, argument: choices.Argument) -> None:
     else:
         words = Gimp.Choice.new()
         for number, (word, label, blurb) in enumerate(argument.values):
-            words.add(word, number, label, blurb)
+            words.add(word, number, LANGUAGE.say(label), LANGUAGE.say(blurb))
         procedure.add_choice_argument(*named, words, argument.default, flags)
 
 
@@ -92,13 +97,10 @@ def run(
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except PluginError as error:
-        sentence = str(error)
+        sentence = error.sentence(LANGUAGE)
     except Exception as error:  # GIMP shows an uncaught exception as an error without text.
         traceback.print_exc()
-        sentence = (
-            f"Restore Old Photo stopped because of a mistake in itself ({error!r}): the document "
-            "is as it was; please report this."
-        )
+        sentence = LANGUAGE.say(MISTAKE, error=repr(error))
     return procedure.new_return_values(
         Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence, "restore-old-photo", 1)
     )
@@ -123,12 +125,10 @@ def run_action(
         from restore_old_photo_gimp3 import dialog, progress
 
         if progress.has_screen():
-            title = dialog.TITLES[action.name]
-    host = Gimp3Host(image, drawables, title)
+            title = LANGUAGE.say(action.title)
+    host = Gimp3Host(image, drawables, title, LANGUAGE)
     asks = run_mode == Gimp.RunMode.INTERACTIVE and action.has_dialog and title is not None
-    if asks and not dialog.ask(
-        action, procedure, config, dialog.hint_for(action, host), imported_names()
-    ):
+    if asks and not dialog.ask(action, procedure, config, host, imported_names()):
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     values = {argument.name: config.get_property(argument.name) for argument in action.arguments}
     group = restore(host, action, values, connect)

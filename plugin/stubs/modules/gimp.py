@@ -18,6 +18,7 @@ __all__ = [
     "Parasite",
     "PixelRgn",
     "displays_flush",
+    "domain_register",
     "error",
     "get_data",
     "install_procedure",
@@ -39,6 +40,7 @@ message = PROGRAM.message
 progress_init = PROGRAM.progress_init
 progress_update = PROGRAM.progress_update
 displays_flush = PROGRAM.displays_flush
+domain_register = PROGRAM.domain_register
 install_procedure = PROGRAM.install_procedure
 menu_register = PROGRAM.menu_register
 get_data = PROGRAM.get_data

@@ -64,13 +64,14 @@ class CancelError(RuntimeError):
 class _Plugin(object):
     """What one call of register() said."""
 
-    def __init__(self, texts, params, results, function, menu):
-        # type: (Tuple[Text, ...], List[Field], List[Field], Callable[..., Any], Optional[Text]) -> None
+    def __init__(self, texts, params, results, function, menu, domain):
+        # type: (Tuple[Text, ...], List[Field], List[Field], Callable[..., Any], Optional[Text], Optional[Tuple[Text, Text]]) -> None
         self.texts = texts
         self.params = params
         self.results = results
         self.function = function
         self.menu = menu
+        self.domain = domain
 
 
 def register(
@@ -86,8 +87,9 @@ def register(
     results,
     function,
     menu=None,
+    domain=None,
 ):
-    # type: (Text, Text, Text, Text, Text, Text, Text, Text, List[Field], List[Field], Callable[..., Any], Optional[Text]) -> None
+    # type: (Text, Text, Text, Text, Text, Text, Text, Text, List[Field], List[Field], Callable[..., Any], Optional[Text], Optional[Tuple[Text, Text]]) -> None
     """Note a procedure, after the checks that gimpfu makes."""
     _check_letters(proc_name, "procedure name")
     for field in params:
@@ -99,7 +101,7 @@ def register(
             raise GimpfuError("result definition must contain at least 3 elements")
         _check_field(field, "result")
     texts = (blurb, help, author, copyright, date, label, imagetypes)
-    _registered[proc_name] = _Plugin(texts, params, results, function, menu)
+    _registered[proc_name] = _Plugin(texts, params, results, function, menu, domain)
 
 
 def _check_field(field, word):
@@ -121,6 +123,8 @@ def _query():
         mode = [(PDB_INT32, "run-mode", "The run mode")]
         params = mode + _described(plugin.params)
         results = _described(plugin.results)
+        if plugin.domain:
+            PROGRAM.domain_register(*plugin.domain)
         arguments = plugin.texts + (PLUGIN, params, results)  # type: Tuple[Any, ...]
         PROGRAM.install_procedure(name, *arguments)
         if plugin.menu:

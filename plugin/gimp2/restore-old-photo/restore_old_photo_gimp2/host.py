@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Callable, Optional, Text  # noqa: F401
 
     from restore_old_photo_shared.host import Outcome, Picture  # noqa: F401
+    from restore_old_photo_shared.languages import Language  # noqa: F401
 
-TITLE = "Restore Old Photo"
 pdb = gimp.pdb
 
 
@@ -26,18 +26,20 @@ class Gimp2Host(Host):
     Args:
         image: the user's image.
         drawable: what is active in it, or what the caller passed.
+        language: the user's.
 
     Raises:
         PluginError: what is active cannot be restored.
     """
 
-    def __init__(self, image, drawable):
-        # type: (gimp.Image, Optional[gimp.Drawable]) -> None
+    def __init__(self, image, drawable, language):
+        # type: (gimp.Image, Optional[gimp.Drawable], Language) -> None
         # Without it, GIMP converts every sample to 8 bits with a gamma, selections included, which
         # have none. It has to come before the first pixel is read.
         pdb.gimp_plugin_enable_precision()
         self.image = image
         self.source = source.find_source(image, drawable)
+        self.language = language
         self.picture = None  # type: Optional[Picture]
 
     def read_picture(self):
@@ -56,7 +58,7 @@ class Gimp2Host(Host):
     def wait(self, work):
         # type: (Callable[[Watcher], Outcome]) -> Outcome
         try:
-            return work(ProgressBar())
+            return work(ProgressBar(self.language))
         finally:
             pdb.gimp_progress_end()
 
@@ -70,7 +72,7 @@ class Gimp2Host(Host):
             )
         source.check_place(self.source)
         assert self.picture is not None
-        return insertion.insert(insertion.Job(self.source, self.picture, outcome))
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence):
         # type: (Text) -> None
@@ -83,11 +85,11 @@ class ProgressBar(Watcher):
     Its Cancel button ends this process, and the backend takes the closed connection for a cancel.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self, language):
+        # type: (Language) -> None
         self.gimp_pid = pdb.gimp_getpid()
         self.sentence = ""
-        gimp.progress_init(TITLE)
+        gimp.progress_init(language.say("Restore Old Photo"))
 
     def show(self, stage, fraction):
         # type: (Text, Optional[float]) -> None

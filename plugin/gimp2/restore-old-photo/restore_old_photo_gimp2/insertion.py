@@ -1,4 +1,4 @@
-"""Insert a job's layers as the group "Restored photo" above the source, in one undo step.
+"""Insert a job's layers as the group names.GROUP above the source, in one undo step.
 
 Layers are blended with gamma-encoded values, as the backend does it: GIMP's own default blends
 linear light, which would show soft edges up to 60 levels off.
@@ -10,9 +10,10 @@ import json
 
 import gimp
 import gimpenums
+from restore_old_photo_shared import names
 
 from . import pixels
-from .source import MASK_NAME, PARASITE, all_layers, facts, is_mask_of
+from .source import PARASITE, all_layers, facts, is_mask_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from typing import Optional, Text  # noqa: F401
 
     from restore_old_photo_shared.host import Outcome, Picture, ResultLayer  # noqa: F401
+    from restore_old_photo_shared.languages import Language  # noqa: F401
 
-GROUP_NAME = "Restored photo"
-FACES_NAME = "Faces"
-NAMES = {"mask": MASK_NAME, "restored": "Restored", "repair": "Scratch repair"}
 PERSISTENT = 1
 # With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
 OVERLAY_OPACITY = 60.0
@@ -33,11 +32,12 @@ pdb = gimp.pdb
 class Job(object):
     """What came back for which source."""
 
-    def __init__(self, source, picture, outcome):
-        # type: (gimp.Layer, Picture, Outcome) -> None
+    def __init__(self, source, picture, outcome, language):
+        # type: (gimp.Layer, Picture, Outcome, Language) -> None
         self.source = source
         self.picture = picture
         self.outcome = outcome
+        self.language = language
         self.image = source.image
         self.sample_bytes = picture.depth // 8
         options = outcome.options
@@ -85,7 +85,7 @@ def insert_group(job):
     # type: (Job) -> gimp.GroupLayer
     image = job.image
     group = pdb.gimp_layer_group_new(image)
-    group.name = GROUP_NAME
+    group.name = job.language.say(names.GROUP)
     pdb.gimp_image_insert_layer(image, group, job.source.parent, position_above(job.source))
     if job.is_mask_only:
         # In a group of its own the mask would have nothing below it to glow on.
@@ -114,7 +114,7 @@ def insert_layer(job, group, result):
         described.width,
         described.height,
         layer_type(job, described.kind),
-        NAMES.get(described.kind, described.name),
+        result.name,
         100.0,
         gimpenums.LAYER_MODE_NORMAL,
     )
@@ -138,7 +138,7 @@ def faces_group(job, group):
     if top and pdb.gimp_item_is_group(top[0]):
         return top[0]
     faces = pdb.gimp_layer_group_new(job.image)
-    faces.name = FACES_NAME
+    faces.name = job.language.say(names.FACES)
     pdb.gimp_image_insert_layer(job.image, faces, group, 0)
     blend_encoded_values(faces)
     describe(job, faces, "faces")

@@ -8,6 +8,7 @@ import gimp
 import gimpenums
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
+from restore_old_photo_shared.names import is_mask_name
 
 from . import pixels
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Text  # noqa: F401
 
 PARASITE = "restore-old-photo"
-MASK_NAME = "Scratch mask"
 pdb = gimp.pdb
 
 
@@ -62,8 +62,9 @@ def check_place(source):
     while parent is not None:
         if pdb.gimp_item_get_lock_content(parent):
             raise PluginError(
-                'The layer lies in the group "%s", whose pixels are locked, so there is no place '
-                "for the result: unlock the group." % name_of(parent)
+                'The layer lies in the group "{group}", whose pixels are locked, so there is no '
+                "place for the result: unlock the group.",
+                group=name_of(parent),
             )
         parent = parent.parent
 
@@ -156,7 +157,7 @@ def find_mask_layer(source):
     named = [
         layer
         for layer in layers
-        if name_of(layer).startswith(MASK_NAME)
+        if is_mask_name(name_of(layer))
         and not pdb.gimp_item_is_group(layer)
         and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import gi
+from restore_old_photo_shared.languages import N_
 from restore_old_photo_shared.options import (
     DEVICE,
     MODEL_NAMES,
@@ -24,17 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gi.repository import GimpUi, Gtk
+    from restore_old_photo_shared.languages import Language
 
-TITLES = {
-    "plug-in-restore-old-photo": "Restore Old Photo",
-    "plug-in-restore-old-photo-detect": "Detect Scratches",
-    "plug-in-restore-old-photo-repair": "Repair Scratches",
-    "plug-in-restore-old-photo-faces": "Enhance Faces",
-}
 DIALOG_WIDTH = 480
 ADVANCED = (WEIGHTS.name, DEVICE.name)
-OWN_NETWORK = "The weights' own network"
-MASK_HINT = (
+MASK_HINT = N_(
     "This photo has a scratch mask layer: what is white in it is repaired.\n"
     "Delete that layer to have the scratches found anew."
 )
@@ -44,13 +39,12 @@ def ask(
     action: Action,
     procedure: Gimp.Procedure,
     config: Gimp.ProcedureConfig,
-    hint: str,
+    host: Gimp3Host,
     imported: Mapping[str, Sequence[str]],
 ) -> bool:
     """Show the dialog and store the choices in `config`; False means that the user cancelled.
 
     Args:
-        hint: what the document already says about scratches, or an empty text.
         imported: the user's own models by the argument that can name one.
     """
     gi.require_version("Gtk", "3.0")
@@ -58,20 +52,21 @@ def ask(
     from gi.repository import GimpUi, Gtk
 
     GimpUi.init("restore-old-photo")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLES[action.name])
+    language = host.language
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, language.say(action.title))
     hidden = (*ADVANCED, *(argument.name for argument in MODEL_NAMES))
     names = [argument.name for argument in action.arguments if argument.name not in hidden]
     if THRESHOLD.name in names:
         prepare_threshold(dialog, config, SCRATCHES.name in names)
     if STRENGTH.name in names:
         dialog.get_scale_entry(STRENGTH.name, 1.0).set_size_request(DIALOG_WIDTH, -1)
-    if hint:
-        label = dialog.get_label("hint", hint, False, False)
+    if SCRATCHES in action.arguments and host.has_mask_layer():
+        label = dialog.get_label("hint", language.say(MASK_HINT), False, False)
         label.set_xalign(0.0)
         names.insert(1 if SCRATCHES.name in names else 0, "hint")
     box = dialog.fill_box("advanced-box", list(ADVANCED))
-    add_models(box, action, config, imported)
-    dialog.get_label("advanced-title", "Advanced", False, False)
+    add_models(box, action, config, imported, language)
+    dialog.get_label("advanced-title", language.say("Advanced"), False, False)
     dialog.fill_expander("advanced", "advanced-title", False, "advanced-box")
     dialog.fill([*names, "advanced"])
     accepted = bool(dialog.run())
@@ -87,6 +82,7 @@ def add_models(
     action: Action,
     config: Gimp.ProcedureConfig,
     imported: Mapping[str, Sequence[str]],
+    language: Language,
 ) -> None:
     """Offer the user's own models, and nothing where none is there and none was chosen."""
     from gi.repository import GimpUi, Gtk
@@ -99,12 +95,13 @@ def add_models(
         if not names:
             continue
         store = Gtk.ListStore(str, str)
-        for name, shown in [("", OWN_NETWORK), *((name, name) for name in names)]:
-            store.append([name, shown])
+        store.append(["", language.say("The weights' own network")])
+        for name in names:
+            store.append([name, name])
         combo = GimpUi.prop_string_combo_box_new(config, argument.name, store, 0, 1)
         combo.set_hexpand(True)
-        combo.set_tooltip_text(argument.blurb)
-        label = Gtk.Label.new_with_mnemonic(argument.label)
+        combo.set_tooltip_text(language.say(argument.blurb))
+        label = Gtk.Label.new_with_mnemonic(language.say(argument.label))
         label.set_xalign(0.0)
         label.set_mnemonic_widget(combo)
         grid.attach(label, 0, row, 1, 1)
@@ -127,10 +124,3 @@ def prepare_threshold(
 
     config.connect(f"notify::{SCRATCHES.name}", follow)
     follow()
-
-
-def hint_for(action: Action, host: Gimp3Host) -> str:
-    """What the user should know about the document before choosing."""
-    if SCRATCHES in action.arguments and host.has_mask_layer():
-        return MASK_HINT
-    return ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gi
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Host, Outcome, Picture, Watcher
+from restore_old_photo_shared.languages import Language
 
 from . import insertion, progress, source
 
@@ -21,17 +22,23 @@ class Gimp3Host(Host):
         image: the user's image.
         drawables: what is selected in it, or what the caller passed.
         window_title: names the progress window; None shows no window.
+        language: the user's.
 
     Raises:
         PluginError: what is selected cannot be restored.
     """
 
     def __init__(
-        self, image: Gimp.Image, drawables: list[Gimp.Drawable], window_title: str | None
+        self,
+        image: Gimp.Image,
+        drawables: list[Gimp.Drawable],
+        window_title: str | None,
+        language: Language,
     ) -> None:
         self.image = image
         self.source = source.find_source(image, drawables)
         self.window_title = window_title
+        self.language = language
         self.picture: Picture | None = None
 
     def read_picture(self) -> Picture:
@@ -49,8 +56,8 @@ class Gimp3Host(Host):
 
     def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
         if self.window_title is None:
-            return progress.wait_quietly(work)
-        return progress.ProgressWindow(self.window_title).wait(work)
+            return progress.wait_quietly(work, self.language)
+        return progress.ProgressWindow(self.window_title, self.language).wait(work)
 
     def insert(self, outcome: Outcome) -> Gimp.GroupLayer:
         # The user can close the image or delete the layer while the job runs.
@@ -61,7 +68,7 @@ class Gimp3Host(Host):
             )
         source.check_place(self.source)
         assert self.picture is not None
-        return insertion.insert(insertion.Job(self.source, self.picture, outcome))
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence: str) -> None:
         Gimp.message(sentence)

@@ -1,4 +1,4 @@
-"""Insert a job's layers as the group "Restored photo" above the source, in one undo step.
+"""Insert a job's layers as the group names.GROUP above the source, in one undo step.
 
 Layers are blended with gamma-encoded values, as the backend does it: GIMP's own default blends
 linear light, which would show soft edges up to 60 levels off.
@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import gi
+from restore_old_photo_shared import names
 from restore_old_photo_shared.host import Outcome, Picture, ResultLayer
+from restore_old_photo_shared.languages import Language
 
 from . import pixels
-from .source import MASK_NAME, PARASITE, all_layers, facts, is_mask_of
+from .source import PARASITE, all_layers, facts, is_mask_of
 
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-GROUP_NAME = "Restored photo"
-FACES_NAME = "Faces"
-NAMES = {"mask": MASK_NAME, "restored": "Restored", "repair": "Scratch repair"}
 PERSISTENT = 1
 # With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
 OVERLAY_OPACITY = 60.0
@@ -34,6 +33,7 @@ class Job:
     source: Gimp.Layer
     picture: Picture
     outcome: Outcome
+    language: Language
 
     @property
     def image(self) -> Gimp.Image:
@@ -80,7 +80,7 @@ def insert(job: Job) -> Gimp.GroupLayer:
 
 def insert_group(job: Job) -> Gimp.GroupLayer:
     image = job.image
-    group = Gimp.GroupLayer.new(image, GROUP_NAME)
+    group = Gimp.GroupLayer.new(image, job.language.say(names.GROUP))
     image.insert_layer(group, job.source.get_parent(), position_above(job.source))
     if job.is_mask_only:
         # In a group of its own the mask would have nothing below it to glow on.
@@ -103,10 +103,9 @@ def position_above(source: Gimp.Layer) -> int:
 def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
     image, described = job.image, result.layer
     parent = faces_group(job, group) if described.kind == "face" else group
-    name = NAMES.get(described.kind, described.name)
     layer = Gimp.Layer.new(
         image,
-        name,
+        result.name,
         described.width,
         described.height,
         layer_type(job, described.kind),
@@ -133,7 +132,7 @@ def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
     top = group.get_children()
     if top and top[0].is_group():
         return top[0]
-    faces = Gimp.GroupLayer.new(job.image, FACES_NAME)
+    faces = Gimp.GroupLayer.new(job.image, job.language.say(names.FACES))
     job.image.insert_layer(faces, group, 0)
     blend_encoded_values(faces)
     describe(job, faces, "faces")

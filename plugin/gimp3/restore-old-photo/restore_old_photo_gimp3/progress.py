@@ -13,6 +13,7 @@ from collections.abc import Callable
 import gi
 from restore_old_photo_shared.errors import Cancelled
 from restore_old_photo_shared.host import Outcome, Watcher
+from restore_old_photo_shared.languages import Language
 
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp, GLib  # noqa: E402
@@ -22,7 +23,6 @@ Work = Callable[[Watcher], Outcome]
 PULSE_MILLISECONDS = 100
 # A backend that does not answer must not keep the user waiting; its closed socket cancels it.
 PATIENCE_MILLISECONDS = 3000
-CANCELLING = "Cancelling"
 
 
 class Parent:
@@ -38,10 +38,10 @@ class Parent:
 class QuietWatcher(Watcher):
     """Progress of a call without a window; the caller cancels by ending the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
         self.parent = Parent()
         self.sentence = ""
-        Gimp.progress_init("Restore Old Photo")
+        Gimp.progress_init(language.say("Restore Old Photo"))
 
     def show(self, stage: str, fraction: float | None) -> None:
         if stage != self.sentence:
@@ -56,8 +56,8 @@ class QuietWatcher(Watcher):
         return self.parent.is_gone()
 
 
-def wait_quietly(work: Work) -> Outcome:
-    watcher = QuietWatcher()
+def wait_quietly(work: Work, language: Language) -> Outcome:
+    watcher = QuietWatcher(language)
     try:
         return work(watcher)
     finally:
@@ -85,19 +85,21 @@ class ProgressWindow:
 
     Args:
         title: names the action.
+        language: of the words around it.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, language: Language) -> None:
         # Only with a screen: importing GimpUi without one ends the process.
         gi.require_version("Gtk", "3.0")
         gi.require_version("GimpUi", "3.0")
         from gi.repository import GimpUi, Gtk
 
         GimpUi.init("restore-old-photo")
+        self.language = language
         self.watcher = WindowWatcher()
         self.loop = GLib.MainLoop()
         self.window = GimpUi.Dialog(title=title, role="restore-old-photo-progress")
-        self.button = self.window.add_button("_Cancel", Gtk.ResponseType.CANCEL)
+        self.button = self.window.add_button(language.say("_Cancel"), Gtk.ResponseType.CANCEL)
         self.label = Gtk.Label(label=" ", xalign=0.0)
         self.bar = Gtk.ProgressBar(show_text=True, text=" ")
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=8, border_width=12)
@@ -125,14 +127,14 @@ class ProgressWindow:
     def refresh(self) -> bool:
         stage, fraction = self.watcher.latest
         if self.watcher.is_cancelled():
-            stage, fraction = CANCELLING, None
+            stage, fraction = self.language.say("Cancelling"), None
         self.label.set_text(f"{stage}...")
         if fraction is None:
             self.bar.pulse()
             self.bar.set_text(" ")
         else:
             self.bar.set_fraction(fraction)
-            self.bar.set_text(f"{round(fraction * 100)} %")
+            self.bar.set_text(self.language.say("{percent} %", percent=round(fraction * 100)))
         return bool(GLib.SOURCE_CONTINUE)
 
     def wait(self, work: Work) -> Outcome:

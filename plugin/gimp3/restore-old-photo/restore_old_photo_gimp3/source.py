@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import gi
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
+from restore_old_photo_shared.languages import counted
+from restore_old_photo_shared.names import is_mask_name
 
 from . import pixels
 
@@ -16,7 +18,6 @@ gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
 PARASITE = "restore-old-photo"
-MASK_NAME = "Scratch mask"
 
 
 def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
@@ -30,9 +31,16 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
             "There is a floating selection, which is no layer yet: anchor it or make it a new "
             "layer first."
         )
-    if len(drawables) != 1:
-        count = "none is" if not drawables else f"{len(drawables)} are"
-        raise PluginError(f"One layer is restored at a time, but {count} selected: select one.")
+    if not drawables:
+        raise PluginError("One layer is restored at a time, but none is selected: select one.")
+    if len(drawables) > 1:
+        raise PluginError(
+            counted(
+                "One layer is restored at a time, but {count} is selected: select one.",
+                "One layer is restored at a time, but {count} are selected: select one.",
+            ),
+            count=len(drawables),
+        )
     chosen = drawables[0]
     if chosen.is_layer_mask():
         chosen = Gimp.Layer.from_mask(chosen)
@@ -61,8 +69,9 @@ def check_place(source: Gimp.Layer) -> None:
     while parent is not None:
         if parent.get_lock_content():
             raise PluginError(
-                f'The layer lies in the group "{parent.get_name()}", whose pixels are locked, so '
-                "there is no place for the result: unlock the group."
+                'The layer lies in the group "{group}", whose pixels are locked, so there is no '
+                "place for the result: unlock the group.",
+                group=parent.get_name(),
             )
         parent = parent.get_parent()
 
@@ -171,7 +180,7 @@ def find_mask_layer(source: Gimp.Layer) -> Gimp.Layer | None:
     named = [
         layer
         for layer in layers
-        if layer.get_name().startswith(MASK_NAME)
+        if is_mask_name(layer.get_name())
         and not layer.is_group()
         and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
     ]
