@@ -54,6 +54,13 @@ def add_choices(parser: argparse.ArgumentParser, *, takes_mask: bool) -> _Contai
     what.add_argument(
         "--no-faces", dest="enhance_faces", action="store_false", help="do not look for faces"
     )
+    what.add_argument(
+        "--face-strength",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="share of the enhancement of faces that is applied, 0 to 1 (default: 1)",
+    )
     how = parser.add_argument_group("how")
     add_weights(how)
     _add_models(parser)
@@ -80,6 +87,7 @@ def read_choices(chosen: argparse.Namespace, default_weights: str = "bundled") -
         tone=chosen.tone,
         strength=chosen.strength,
         enhance_faces=chosen.enhance_faces,
+        face_strength=chosen.face_strength,
         weights=chosen.weights or default_weights,
         inpainting=chosen.inpainting,
         denoising=chosen.denoising,

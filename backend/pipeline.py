@@ -131,12 +131,11 @@ def _enhance_faces(
             layer = blend_face(result.color, aligned, gray=result.gray, strength=strength)
             result.add_face(*layer)
         if any(share < 1 for share in shares):
-            small = sum(share < 1 for share in shares)
             monitor.note(
                 "faces-small",
-                f"{small} of {len(shares)} faces were enhanced only in part, because they are less "
-                f"than {FULLY_ENHANCED} pixels wide and more would be invented: scan the photo "
-                "larger if you can.",
+                "Faces of less than {width} pixels width were enhanced only in part, because more "
+                "would be invented: scan the photo larger if you can.",
+                width=FULLY_ENHANCED,
             )
 
 

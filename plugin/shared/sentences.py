@@ -45,9 +45,17 @@ SENTENCES = {
         "The face detector dlib is missing: install the Python package dlib-bin or dlib, or "
         "switch the enhancement of faces off."
     ),
+    "damage-too-large": N_(
+        "Areas that may be damaged were left as they are, because they are too large to be filled "
+        "well: paint them on the scratch mask if they shall be repaired."
+    ),
     "face-skipped": N_(
         "A face at ({x}, {y}) was left as it is, because its features could not be located: it "
         "may be turned away or covered."
+    ),
+    "faces-small": N_(
+        "Faces of less than {width} pixels width were enhanced only in part, because more would "
+        "be invented: scan the photo larger if you can."
     ),
     "landmarks-missing": N_(
         "The face landmark model {file} is missing: install the Python package {package}, or "
