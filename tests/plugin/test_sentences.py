@@ -32,9 +32,9 @@ ELSEWHERE = {
 CALLED = ("Error", "note", "Note", "error_answer", "Failed")
 # What works for the command line alone.
 COMMAND_LINE = (
-    "backend/batch/", "backend/cli.py", "backend/command_", "backend/demo.py", "backend/doctor.py", "backend/files",
-    "backend/downloads/", "backend/model_", "backend/reference/", "models/training/",
-    "models/parity",
+    "backend/batch/", "backend/cli.py", "backend/command_", "backend/demo.py", "backend/doctor.py",
+    "backend/files", "backend/downloads/", "backend/model_", "backend/reference/",
+    "models/training/", "models/parity",
 )  # fmt: skip
 
 
