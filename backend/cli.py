@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError
+from backend.review.command import add_review_command
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -92,6 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="folder for demo-aged.png and demo-restored.png (default: here)",
     )
     demo.set_defaults(run=_run_demo)
+    add_review_command(commands)
     add_models_command(commands)
     doctor = commands.add_parser("doctor", help="say what works and what does not")
     doctor.set_defaults(run=_run_doctor)

@@ -46,6 +46,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "plugin/gimp2/": ("restore_old_photo_shared", "restore_old_photo_gimp2"),
     "plugin/gimp3/": ("restore_old_photo_shared", "restore_old_photo_gimp3"),
     "backend/": ("backend", "models", "plugin.shared.protocol"),
+    # A command: it starts the backend as the plug-in does.
+    "backend/review/command.py": ("backend", "models", "plugin.shared"),
     # A command, too: it looks at everything that can be missing.
     "backend/doctor.py": ("backend", "models", "plugin.profiles", "plugin.shared"),
 }

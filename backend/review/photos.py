@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from backend.images import Picture, Pixels, as_depth, to_eight_bit
 
 PREVIEW_PIXELS = 3_000_000
 """Restored in a few seconds on two cores, and more than a screen shows."""
+
+WorkSize = Literal["preview", "whole", "full"]
+"""Reduced, all pixels in 8 bit (which is what a screen shows), or the photo as it is."""
 
 MOST_PHOTOS = 2
 """A page that moves on to the next photo may still save the last one."""
@@ -48,10 +52,16 @@ class Photo:
     def is_reduced(self) -> bool:
         return self.preview.shape[:2] != self.picture.size.shape
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the preview has the photo's very pixels."""
-        return not self.is_reduced and self.picture.pixels.dtype == np.uint8
+    def pixels(self, size: WorkSize) -> Pixels:
+        """(h, w, C), what a job of this size works on."""
+        if size == "preview":
+            return self.preview
+        return self.picture.pixels if size == "full" else to_eight_bit(self.picture.pixels)
+
+    def has_everything(self, size: WorkSize) -> bool:
+        """Whether these are the photo's very pixels, so that a file can be made from them."""
+        is_eight_bit = self.picture.pixels.dtype == np.uint8
+        return size == "full" or (is_eight_bit and (size == "whole" or not self.is_reduced))
 
 
 class Photos:

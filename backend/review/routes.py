@@ -25,7 +25,7 @@ from backend.jobs import JobStore, UnknownJobError
 from backend.results import LayerKind
 from backend.review.assets import read_asset
 from backend.review.document import Document, LayerView, result_layers
-from backend.review.photos import Photo, Photos, plain_name
+from backend.review.photos import Photo, Photos, WorkSize, plain_name
 from backend.review.saving import Format, SavedFiles
 from backend.review.sessions import Sessions
 from backend.uploads import UploadError
@@ -33,6 +33,9 @@ from models.registry import WeightFileError, bundled_files, read_spec
 from plugin.shared import protocol
 
 FILE_NAME_HEADER = "x-file-name"
+MOST_SHOWN_PIXELS = 60_000_000
+"""More is too much for a browser: it holds a photo several times."""
+
 Status = Callable[[], tuple[str, str]]
 
 
@@ -55,7 +58,7 @@ class SessionOrder(_Strict):
 class JobOrder(_Strict):
     """A restoration: of the preview, or of the photo with all its pixels and bits."""
 
-    size: Literal["preview", "full"]
+    size: WorkSize
     options: dict[str, Any]
 
 
@@ -112,9 +115,9 @@ class Review:
                     file.write(chunk)
             return _described(await anyio.to_thread.run_sync(self._photos.add, path))
 
-    def preview(self, photo_id: str) -> bytes:
-        """The pixels that the page shows as "before": 8 bit, (h, w, C)."""
-        return self._photos.get(photo_id).preview.tobytes()
+    def pixels(self, photo_id: str, size: WorkSize) -> bytes:
+        """What a page shows as "before": (h, w, C)."""
+        return self._photos.get(photo_id).pixels(size).tobytes()
 
     def submit(self, photo_id: str, order: JobOrder) -> str:
         """Begin a job.
@@ -124,11 +127,10 @@ class Review:
             BusyError: too many jobs are waiting.
         """
         photo = self._photos.get(photo_id)
-        is_full = order.size == "full"
-        pixels = photo.picture.pixels if is_full else photo.preview
+        pixels = photo.pixels(order.size)
         header = _header(pixels, order.options)
         job = self._store.submit(header, bytearray(pixels.tobytes()))
-        self._jobs[job.id] = photo_id, is_full or photo.is_exact
+        self._jobs[job.id] = photo_id, photo.has_everything(order.size)
         return job.id
 
     def save(self, order: FileOrder) -> dict[str, str]:
@@ -175,10 +177,9 @@ def make_router(review: Review) -> APIRouter:
             file.path, media_type=file.media_type, filename=file.name, background=remove
         )
 
-    @router.get("/review/")
     @router.get("/review/{path:path}")
-    async def asset(path: str = "index.html") -> Response:
-        return read_asset(path)
+    async def asset(path: str) -> Response:
+        return read_asset(path or "index.html")
 
     return router
 
@@ -194,8 +195,8 @@ def _add_work(router: APIRouter, review: Review) -> None:
         return await review.add_photo(name, request.stream())
 
     @router.get("/review/photos/{photo_id}/pixels")
-    async def pixels(photo_id: str) -> Response:
-        return Response(review.preview(photo_id), media_type="application/octet-stream")
+    async def pixels(photo_id: str, size: WorkSize) -> Response:
+        return Response(review.pixels(photo_id, size), media_type="application/octet-stream")
 
     @router.post("/review/photos/{photo_id}/jobs", status_code=201)
     async def submit(photo_id: str, order: JobOrder) -> dict[str, str]:
@@ -218,7 +219,7 @@ def _described(photo: Photo) -> dict[str, Any]:
         "channels": channels,
         "preview": {"width": width, "height": height},
         "reduced": photo.is_reduced,
-        "exact": photo.is_exact,
+        "showable": size.pixel_count <= MOST_SHOWN_PIXELS,
     }
 
 
