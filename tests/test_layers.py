@@ -70,6 +70,14 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "backend.reference",
     ),
     "backend/server.py": ("backend.pipeline", "backend.stages", "models.loading"),
+    "backend/review/": (
+        "backend.pipeline",
+        "backend.stages",
+        "backend.server",
+        "backend.service",
+        "backend.networks",
+        "models.loading",
+    ),
     "backend/jobs.py": ("backend.pipeline", "backend.stages", "models", "backend.server"),
     "models/registry.py": ("models.layers", "models.scratch_unet", "models.training"),
 }
@@ -102,6 +110,7 @@ WITHOUT_TORCH = (
     "backend.geometry",
     "backend.jobs",
     "backend.server",
+    "backend.review.command",
     "backend.runtime",
     "backend.doctor",
     "installer.command",

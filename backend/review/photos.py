@@ -103,13 +103,13 @@ def reduced(pixels: Pixels) -> Pixels:
     scale = (PREVIEW_PIXELS / (height * width)) ** 0.5
     if scale >= 1:
         return to_eight_bit(pixels)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = max(1, int(width * scale)), max(1, int(height * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return to_eight_bit(as_depth(small.reshape(size[1], size[0], channels), like=pixels))
 
 
 def plain_name(given: str) -> str:
     """A file name from a stranger as one that is harmless in every folder."""
-    name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" .")
+    name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" ").rstrip(" .")
     stem, dot, suffix = name.rpartition(".")
     return f"{stem[:_LONGEST_NAME]}{dot}{suffix[:10]}" if stem else f"photo{dot}{suffix[:10]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -127,8 +128,6 @@ class Page:
             "return [width, height, btoa(text)];",
             pane,
         )
-        import base64
-
         return width, height, base64.b64decode(encoded)
 
     def fetch_saved(self, name: str) -> Path:

@@ -68,7 +68,7 @@ def test_a_ticket_works_once(backend: ReviewBackend) -> None:
     "path", ["/review/status", "/review/photos/x/pixels", "/jobs/x", "/health"]
 )
 def test_without_a_key_the_page_gets_nothing(backend: ReviewBackend, path: str, key: str) -> None:
-    headers = {"Authorization": f"Bearer {key}".encode("latin-1")}
+    headers = {"Authorization": f"Bearer {key}".strip().encode("latin-1")}
     assert code_of(httpx.get(backend.origin + path, headers=headers)) == (401, "token")
 
 
