@@ -159,6 +159,8 @@ function listenToFiles() {
   });
 }
 
+// The command line opened this tab's address again, with a new ticket.
+window.addEventListener("hashchange", () => location.reload());
 byId("message-close").addEventListener("click", () => (byId("message").hidden = true));
 listenToFiles();
 addSaveButtons();

@@ -18,6 +18,8 @@ from plugin.shared import protocol
 from tests.backend.running import environment_for, wait_for_runtime
 
 PREVIEW_PIXELS = 64_000
+# Starting and restoring on a machine that does much else, with networks that are read first.
+PATIENCE_SECONDS = 300.0
 SERVE = (
     f"from backend.review import photos; photos.PREVIEW_PIXELS = {PREVIEW_PIXELS};"
     "from backend.cli import main; main(['serve'])"
@@ -44,7 +46,7 @@ class ReviewBackend:
     def program(self, **headers: str) -> httpx.Client:
         """As a program with the token."""
         authorization = {"Authorization": f"Bearer {self.runtime.token}", **headers}
-        return httpx.Client(base_url=self.origin, headers=authorization, timeout=120)
+        return httpx.Client(base_url=self.origin, headers=authorization, timeout=PATIENCE_SECONDS)
 
     def address(self, photo: Path | None = None) -> str:
         """What a browser opens, once."""
@@ -55,7 +57,9 @@ class ReviewBackend:
     def page(self, **headers: str) -> httpx.Client:
         """As a page of a browser, with a key of its own."""
         client = httpx.Client(
-            base_url=self.origin, headers={"Origin": self.origin, **headers}, timeout=120
+            base_url=self.origin,
+            headers={"Origin": self.origin, **headers},
+            timeout=PATIENCE_SECONDS,
         )
         ticket = self.address().partition("#")[2]
         key = client.post("/review/session", json={"ticket": ticket}).json()["key"]
@@ -103,7 +107,7 @@ def review_backend(home: Path) -> Iterator[ReviewBackend]:
         [sys.executable, "-c", SERVE], env=environment, stderr=subprocess.DEVNULL
     )
     try:
-        yield ReviewBackend(process, home, wait_for_runtime(home, process))
+        yield ReviewBackend(process, home, wait_for_runtime(home, process, PATIENCE_SECONDS))
     finally:
         process.terminate()
         process.wait()
