@@ -14,7 +14,7 @@ export class Review {
   #full = null;
   #running = null;
   #wantedMask = null;
-  #isDetecting = false;
+  #detection = null;
   #isDrawing = false;
 
   /** A photo of the backend's, shown reduced ("preview") or with all pixels ("whole").
@@ -44,6 +44,7 @@ export class Review {
   /** Stop what runs; what was made stays. */
   cancel() {
     this.#running?.abort();
+    this.#detection?.abort();
     this.#wantedMask = null;
   }
 
@@ -81,8 +82,9 @@ export class Review {
       await this.restore();
       if (this.#made?.key !== key) return null;
     }
-    const made = this.isExact ? this.#made : this.#full;
-    if (made?.key === key) {
+    const finished = [this.#full, this.isExact ? this.#made : null];
+    const made = finished.find((job) => job?.key === key);
+    if (made) {
       try {
         return await writeFile(made.id, format, this.layerList.views);
       } catch (error) {
@@ -111,9 +113,9 @@ export class Review {
   /** Show the mask of a threshold as a veil, while the user looks for the right one. */
   async preview(threshold) {
     this.#wantedMask = threshold;
-    if (this.#isDetecting) return;
+    if (this.#detection) return;
     this.#running?.abort();
-    this.#isDetecting = true;
+    this.#detection = new AbortController();
     try {
       // Only the last value counts: those that came while the backend worked are left out.
       while (this.#wantedMask !== null) {
@@ -124,7 +126,7 @@ export class Review {
     } catch (error) {
       this.onError(error);
     } finally {
-      this.#isDetecting = false;
+      this.#detection = null;
     }
   }
 
@@ -139,7 +141,8 @@ export class Review {
     const onEvent = (event) => {
       if (event.event === "layer") this.viewer.showVeil(veil(event, VEIL_COLOR));
     };
-    const { id } = await runJob(this.photo, this.size, options, { onEvent });
+    const { signal } = this.#detection;
+    const { id } = await runJob(this.photo, this.size, options, { onEvent, signal });
     forgetJob(id);
   }
 
@@ -177,11 +180,12 @@ export class Review {
   }
 
   #views() {
-    const { restored, ...others } = this.layerList.views;
+    const { views } = this.layerList;
+    const { strength } = this.settings();
+    if (!this.#made?.strength || this.#made.strength === strength) return views;
     // Until the backend has restored with the new strength, the layer is faded to look like it.
-    const made = this.#made?.strength || 1;
-    const opacity = (restored.opacity * this.settings().strength) / made;
-    return { ...others, restored: { ...restored, opacity: this.#made ? opacity : restored.opacity } };
+    const opacity = (views.restored.opacity * strength) / this.#made.strength;
+    return { ...views, restored: { ...views.restored, opacity } };
   }
 
   #facts() {
