@@ -16,6 +16,7 @@ from backend.command_batch import add_batch_command
 from backend.command_choices import add_choices, add_threshold, add_weights
 from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError
+from backend.review.command import add_review_command
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -95,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="folder for demo-aged.png and demo-restored.png (default: here)",
     )
     demo.set_defaults(run=_run_demo)
+    add_review_command(commands)
     add_models_command(commands)
     doctor = commands.add_parser("doctor", help="say what works and what does not")
     doctor.set_defaults(run=_run_doctor)

@@ -9,6 +9,9 @@ import numpy as np
 from backend.images import Pixels
 from backend.results import ResultLayer
 
+FULL_WEIGHT = np.uint32(255 * 100)
+"""A mask's white times an opacity of 100 per cent."""
+
 BAND_ROWS = 256
 """Rows blended at a time, which bounds the memory of the 32-bit intermediate."""
 
@@ -30,17 +33,18 @@ def composite(color: Pixels, layers: Iterable[ResultLayer]) -> Pixels:
     return result
 
 
-def put_layer(color: Pixels, layer: ResultLayer) -> None:
-    """Blend one layer into (H, W, 1 or 3) `color` in place."""
+def put_layer(color: Pixels, layer: ResultLayer, opacity_percent: int = 100) -> None:
+    """Blend one layer into (H, W, 1 or 3) `color` in place; its opacity is from 0 to 100."""
     below = color[layer.box.slices]
-    if layer.mask is None:
+    if layer.mask is None and opacity_percent == 100:
         below[...] = layer.pixels
         return
     for top in range(0, below.shape[0], BAND_ROWS):
         rows = slice(top, top + BAND_ROWS)
-        if not layer.mask[rows].any():
+        mask = np.uint32(255) if layer.mask is None else layer.mask[rows, :, None].astype(np.uint32)
+        weight = mask * np.uint32(opacity_percent)
+        if not weight.any():
             continue
-        weight = layer.mask[rows, :, None].astype(np.uint32)
-        mixed = below[rows] * (255 - weight) + layer.pixels[rows] * weight
-        # 65535 * 255 + 127 fits 32 bits; where the weight is 0 the result is exactly `below`.
-        below[rows] = ((mixed + 127) // 255).astype(color.dtype)
+        mixed = below[rows] * (FULL_WEIGHT - weight) + layer.pixels[rows] * weight
+        # 65535 * 25500 fits 32 bits; where the weight is 0 the result is exactly `below`.
+        below[rows] = ((mixed + FULL_WEIGHT // 2) // FULL_WEIGHT).astype(color.dtype)

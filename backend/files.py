@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -112,8 +112,8 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         # Made here and exclusively, so that the file gets the user's usual permissions.
-        partial.open("xb").close()
-        _write(picture, kind, partial)
+        with partial.open("xb") as stream:
+            write_picture(picture, kind, stream)
         partial.replace(path)
     except OSError as error:
         raise InputError(
@@ -245,22 +245,22 @@ def check_fits(picture: Picture, path: Path) -> None:
         )
 
 
-def _write(picture: Picture, kind: str, path: Path) -> None:
+def write_picture(picture: Picture, kind: str, stream: BinaryIO) -> None:
+    """Write a photo that fits the format `kind`: PNG, JPEG, TIFF or WEBP; see `check_fits`."""
     pixels, metadata = picture.pixels, picture.metadata
     channels = pixels.shape[2]
     profile = fitting_profile(metadata, channels)
-    with path.open("wb") as stream:
-        if kind == "TIFF":
-            write_tiff(picture, profile, stream)
-            return
-        if kind == "PNG" and pixels.dtype == np.uint16:
-            write_sixteen_bit_png(picture, profile, stream)
-            return
-        image = Image.fromarray(to_eight_bit(pixels if channels > 1 else pixels[..., 0]))
-        if kind == "WEBP" and channels < 3:
-            image = image.convert("RGB" if channels == 1 else "RGBA")
-            profile = fitting_profile(metadata, 3)
-        image.save(stream, format=kind, **_settings(metadata, kind, profile))
+    if kind == "TIFF":
+        write_tiff(picture, profile, stream)
+        return
+    if kind == "PNG" and pixels.dtype == np.uint16:
+        write_sixteen_bit_png(picture, profile, stream)
+        return
+    image = Image.fromarray(to_eight_bit(pixels if channels > 1 else pixels[..., 0]))
+    if kind == "WEBP" and channels < 3:
+        image = image.convert("RGB" if channels == 1 else "RGBA")
+        profile = fitting_profile(metadata, 3)
+    image.save(stream, format=kind, **_settings(metadata, kind, profile))
 
 
 def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import SEEK_END
 from typing import Any, BinaryIO, Final
 
 from PIL import Image
@@ -28,6 +31,11 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 STRUCT_CODES: Final = {SHORT: "H", LONG: "I", RATIONAL: "I"}
 DEFLATE, HORIZONTAL_DIFFERENCES, UNASSOCIATED_ALPHA, INCH = 8, 2, 2, 2
 MIN_IS_BLACK, RGB = 1, 2
+NEW_SUBFILE_TYPE, PAGE_NAME, X_POSITION, Y_POSITION = 254, 285, 286, 287
+ONE_OF_SEVERAL_PAGES, NO_UNIT, USUAL_RESOLUTION = 2, 1, 72.0
+RATIO = 10000
+"""Denominator of resolutions."""
+
 STRIP_BYTES = 1 << 20
 MOST_BYTES = 4_000_000_000
 """Offsets have 32 bits; noise is not made smaller by compression."""
@@ -36,12 +44,69 @@ Field = tuple[int, Any]
 """Type and value: bytes for BYTE, ASCII and UNDEFINED, else a list of integers."""
 
 
+@dataclass(frozen=True)
+class Layer:
+    """What makes a page a layer.
+
+    Attributes:
+        name: for the user.
+        left, top: where the page lies on the canvas, in pixels.
+    """
+
+    name: str
+    left: int
+    top: int
+
+
 def write_tiff(picture: Picture, profile: bytes | None, stream: BinaryIO) -> None:
     """Write a deflated TIFF with ICC, EXIF, XMP and resolution, from the start of `stream`."""
+    write_tiff_pages([(picture, profile, None)], stream)
+
+
+def write_tiff_pages(
+    pages: Iterable[tuple[Picture, bytes | None, Layer | None]], stream: BinaryIO
+) -> None:
+    """Write one page for each picture with its profile, from the start of `stream`.
+
+    GIMP opens pages as layers, the first one lowest, and takes their names and positions.
+    """
     stream.write(b"II*\0\0\0\0\0")
+    link = 4
+    for picture, profile, layer in pages:
+        fields = _described(picture, profile)
+        if layer is not None:
+            fields |= _placed(layer, picture)
+        directory, next_link = _write_page(stream, picture, fields)
+        stream.seek(link)
+        stream.write(struct.pack("<I", directory))
+        stream.seek(0, SEEK_END)
+        link = next_link
+
+
+def _placed(layer: Layer, picture: Picture) -> dict[int, Field]:
+    horizontal, vertical = picture.metadata.dpi or (None, None)
+    fields: dict[int, Field] = {
+        NEW_SUBFILE_TYPE: (LONG, [ONE_OF_SEVERAL_PAGES]),
+        PAGE_NAME: (ASCII, layer.name.encode() + b"\0"),
+        # Positions count in units of the resolution.
+        X_POSITION: (RATIONAL, [layer.left * RATIO, _ratio(horizontal)]),
+        Y_POSITION: (RATIONAL, [layer.top * RATIO, _ratio(vertical)]),
+    }
+    if picture.metadata.dpi is None:
+        for tag in (X_RESOLUTION, Y_RESOLUTION):
+            fields[tag] = (RATIONAL, [_ratio(None), RATIO])
+        fields[RESOLUTION_UNIT] = (SHORT, [NO_UNIT])
+    return fields
+
+
+def _ratio(resolution: float | None) -> int:
+    return round((USUAL_RESOLUTION if resolution is None else resolution) * RATIO)
+
+
+def _write_page(stream: BinaryIO, picture: Picture, fields: dict[int, Field]) -> tuple[int, int]:
+    """Returns the positions of the page's directory and of its link to the next one."""
     rows_per_strip, offsets, counts = _write_strips(stream, picture.pixels)
-    fields = _described(picture, profile)
-    fields |= _layout(picture.pixels)
+    fields = fields | _layout(picture.pixels)
     fields[273], fields[278] = (LONG, offsets), (LONG, [rows_per_strip])
     fields[279] = (LONG, counts)
     exif = parse_exif(picture.metadata.exif)
@@ -49,9 +114,7 @@ def write_tiff(picture: Picture, profile: bytes | None, stream: BinaryIO) -> Non
         nested = dict(exif.get_ifd(tag))
         if nested:
             fields[tag] = (LONG, [_write_nested(stream, nested)])
-    directory = _write_directory(stream, fields)
-    stream.seek(4)
-    stream.write(struct.pack("<I", directory))
+    return _write_directory(stream, fields)
 
 
 def _layout(pixels: Pixels) -> dict[int, Field]:
@@ -81,7 +144,7 @@ def _described(picture: Picture, profile: bytes | None) -> dict[int, Field]:
             fields[tag] = (UNDEFINED, value)
     if metadata.dpi:
         for tag, dpi in zip((X_RESOLUTION, Y_RESOLUTION), metadata.dpi, strict=True):
-            fields[tag] = (RATIONAL, [round(dpi * 10000), 10000])
+            fields[tag] = (RATIONAL, [_ratio(dpi), RATIO])
         fields[RESOLUTION_UNIT] = (SHORT, [INCH])
     if metadata.xmp:
         fields[700] = (BYTE, metadata.xmp)
@@ -116,7 +179,7 @@ def _write_nested(stream: BinaryIO, values: dict[int, Any]) -> int:
     return position
 
 
-def _write_directory(stream: BinaryIO, fields: dict[int, Field]) -> int:
+def _write_directory(stream: BinaryIO, fields: dict[int, Field]) -> tuple[int, int]:
     entries = []
     for tag, (kind, value) in sorted(fields.items()):
         code = STRUCT_CODES.get(kind)
@@ -129,7 +192,7 @@ def _write_directory(stream: BinaryIO, fields: dict[int, Field]) -> int:
         entries.append(struct.pack("<HHI4s", tag, kind, count, data))
     directory = _aligned(stream)
     stream.write(struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0")
-    return directory
+    return directory, stream.tell() - 4
 
 
 def _aligned(stream: BinaryIO) -> int:

@@ -1,4 +1,4 @@
-"""Who may use the server: programs of this user that know the token, and no web page."""
+"""Who may use the server: programs of this user that know the token, and our own page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from backend.review.assets import HEADERS
 from plugin.shared import protocol
 
 HOST = "127.0.0.1"
+PAGE = "/review/"
+# The page's own files say nothing; a session is opened with a ticket, and a file fetched with a
+# secret of its own, since a browser sends no key with a download.
+OPEN_METHODS = {"/review/session": "POST", "/review/files/": "GET"}
+ASSET_SUFFIXES = (PAGE, ".html", ".css", ".js", ".svg")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -26,37 +32,75 @@ def error_answer(
 
 
 class Guard:
-    """Lets requests pass that carry the token and come from a program on this machine."""
+    """Lets requests pass that carry the token, or a key from our page, and come from this machine.
 
-    def __init__(self, app: App, facts: protocol.Runtime, touch: Callable[[], None]) -> None:
+    Args:
+        app: who answers.
+        facts: port and token.
+        touch: called for each request that passes.
+        is_page_key: knows the keys of open pages.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        facts: protocol.Runtime,
+        touch: Callable[[], None],
+        is_page_key: Callable[[str], bool],
+    ) -> None:
         self._app = app
         self._hosts = {f"{name}:{facts.port}".encode() for name in (HOST, "localhost")}
         self._authorization = f"Bearer {facts.token}".encode()
         self._touch = touch
+        self._is_page_key = is_page_key
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        refusal = self._refusal(scope["headers"])
+        refusal = self._refusal(scope["method"], scope["path"], scope["headers"])
         if refusal is not None:
             await refusal(scope, receive, send)
             return
         self._touch()
-        await self._app(scope, receive, send)
+        answer = _with_page_headers(send) if scope["path"].startswith(PAGE) else send
+        await self._app(scope, receive, answer)
 
-    def _refusal(self, headers: list[tuple[bytes, bytes]]) -> JSONResponse | None:
+    def _refusal(
+        self, method: str, path: str, headers: list[tuple[bytes, bytes]]
+    ) -> JSONResponse | None:
         values: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             values.setdefault(name.lower(), []).append(value)
-        if b"origin" in values:
-            return error_answer(403, "origin", "Web pages may not use this server.")
+        given = values.get(b"authorization", [b""])[0]
+        is_program = secrets.compare_digest(given, self._authorization)
         hosts = values.get(b"host", [])
+        origins = values.get(b"origin", [])
+        own = [b"http://" + host for host in hosts]
+        if origins and (is_program or not path.startswith((PAGE, "/jobs/")) or origins != own):
+            return error_answer(403, "origin", "Web pages may not use this server.")
         # Another name for this machine means that a web page had it resolved to 127.0.0.1.
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return error_answer(403, "host", "This server answers to 127.0.0.1 and localhost only.")
-        given = values.get(b"authorization", [b""])[0]
-        if not secrets.compare_digest(given, self._authorization):
-            return error_answer(
-                401, "token", "The token is missing or wrong: read runtime.json again."
-            )
-        return None
+        if is_program or _is_open(method, path) or self._is_page(path, given):
+            return None
+        return error_answer(401, "token", "The token is missing or wrong: read runtime.json again.")
+
+    def _is_page(self, path: str, authorization: bytes) -> bool:
+        key = authorization.removeprefix(b"Bearer ").decode("latin-1")
+        return path.startswith((PAGE, "/jobs/")) and self._is_page_key(key)
+
+
+def _is_open(method: str, path: str) -> bool:
+    if path.startswith(PAGE) and path.endswith(ASSET_SUFFIXES):
+        return method == "GET"
+    return any(path.startswith(start) and method == OPEN_METHODS[start] for start in OPEN_METHODS)
+
+
+def _with_page_headers(send: Callable[[Message], Awaitable[None]]) -> Any:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            added = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            message["headers"] = [*message.get("headers", []), *added]
+        await send(message)
+
+    return send_with_headers

@@ -110,6 +110,10 @@ class Job:
                 index=index,
             ) from None
 
+    def layers(self) -> list[LayerData]:
+        """All layers so far, in the order of their appearance."""
+        return [self._layers[index] for index in sorted(self._layers)]
+
     def run(self, restorer: Restorer, log_name: str) -> None:
         """Do the job here and now; whatever happens ends as an event."""
         with self._changed:

@@ -23,6 +23,10 @@ from backend import runtime
 from backend.errors import RestorationError
 from backend.guard import HOST, App, Guard, error_answer
 from backend.jobs import BusyError, Job, JobStore, LayerData, Restorer, UnknownJobError
+from backend.review.assets import UnknownAssetError
+from backend.review.photos import UnknownPhotoError
+from backend.review.routes import Review, make_router
+from backend.review.sessions import TicketError
 from backend.uploads import UploadError, read_upload
 from plugin.shared import protocol
 
@@ -54,13 +58,18 @@ class Worker(Protocol):
 
 
 def create_app(
-    store: JobStore, worker: Worker, facts: protocol.Runtime, quit_server: Callable[[], None]
+    store: JobStore,
+    worker: Worker,
+    review: Review,
+    facts: protocol.Runtime,
+    quit_server: Callable[[], None],
 ) -> App:
     """The HTTP interface to `store`.
 
     Args:
         store: where jobs go.
         worker: asked for its status.
+        review: what the review page works with.
         facts: port and token that requests must name, and what /health tells.
         quit_server: called when somebody asks for the end.
     """
@@ -117,7 +126,8 @@ def create_app(
         quit_server()
         return {"status": "ending"}
 
-    return Guard(app, facts, store.touch)
+    app.include_router(make_router(review))
+    return Guard(app, facts, store.touch, review.sessions.is_key)
 
 
 async def _event_lines(job: Job, request: Request) -> AsyncIterator[bytes]:
@@ -156,8 +166,10 @@ def _add_error_answers(app: FastAPI) -> None:
         status = 400
         if isinstance(error, UploadError):
             status = error.status
-        elif isinstance(error, UnknownJobError):
+        elif isinstance(error, UnknownJobError | UnknownPhotoError | UnknownAssetError):
             status = 404
+        elif isinstance(error, TicketError):
+            status = 401
         elif isinstance(error, BusyError):
             status = 429
         return error_answer(status, error.code, str(error), error.parameters)
@@ -178,7 +190,8 @@ class Server(uvicorn.Server):
         watched: runtime.WatchedProcess | None,
         idle_seconds: float,
     ) -> None:
-        app = create_app(store, worker, facts, self.quit)
+        self._review = Review(store, worker.status)
+        app = create_app(store, worker, self._review, facts, self.quit)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -215,6 +228,7 @@ class Server(uvicorn.Server):
         runtime.withdraw(self._facts)
         await anyio.to_thread.run_sync(self._store.close)
         await super().shutdown(sockets=sockets)
+        self._review.files.close()
 
     async def _watch(self) -> None:
         is_unloaded = False

@@ -48,6 +48,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "plugin/gimp2/": ("restore_old_photo_shared", "restore_old_photo_gimp2"),
     "plugin/gimp3/": ("restore_old_photo_shared", "restore_old_photo_gimp3"),
     "backend/": ("backend", "models", "plugin.shared.protocol"),
+    # A command: it starts the backend as the plug-in does.
+    "backend/review/command.py": ("backend", "models", "plugin.shared"),
     # A command, too: it looks at everything that can be missing.
     "backend/doctor.py": ("backend", "models", "plugin.profiles", "plugin.shared"),
 }
@@ -73,6 +75,14 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "backend/batch/": ("backend.server", "backend.jobs", "backend.cli", "backend.stages"),
     "backend/batch/dispatch.py": ("backend.batch.processes", "backend.batch.cluster"),
     "backend/photo.py": ("backend.batch", "backend.command_restore", "backend.cli"),
+    "backend/review/": (
+        "backend.pipeline",
+        "backend.stages",
+        "backend.server",
+        "backend.service",
+        "backend.networks",
+        "models.loading",
+    ),
     "backend/jobs.py": ("backend.pipeline", "backend.stages", "models", "backend.server"),
     "models/registry.py": ("models.layers", "models.scratch_unet", "models.training"),
 }
@@ -107,6 +117,7 @@ WITHOUT_TORCH = (
     "backend.geometry",
     "backend.jobs",
     "backend.server",
+    "backend.review.command",
     "backend.runtime",
     "backend.doctor",
     "backend.command_batch",

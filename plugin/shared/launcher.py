@@ -73,6 +73,16 @@ def connect(
     """
     environment = os.environ if environment is None else environment
     installation = find_installation(script_folder, environment)
+    return connect_to(installation, watch_pid, environment, on_wait, timeout_seconds)
+
+
+def connect_to(installation, watch_pid, environment, on_wait=None, timeout_seconds=START_SECONDS):
+    # type: (Installation, Optional[int], Mapping[str, str], Optional[OnWait], float) -> Client
+    """Like `connect`, of a known installation; watch_pid None lets the backend outlive everybody.
+
+    Raises:
+        StartError: it does not start, or cannot be started from here.
+    """
     client = find_running(installation, environment)
     if client is not None:
         return client
@@ -187,13 +197,15 @@ def _answers(runtime, installation):
 
 
 def start(installation, watch_pid, environment):
-    # type: (Installation, int, Mapping[str, str]) -> subprocess.Popen[bytes]
+    # type: (Installation, Optional[int], Mapping[str, str]) -> subprocess.Popen[bytes]
     """Start the backend, detached, with its output in the log.
 
     Raises:
         StartError: the system refuses.
     """
-    command = [installation.python, "-m", "backend", "serve", "--watch-pid", "%d" % watch_pid]
+    command = [installation.python, "-m", "backend", "serve"]
+    if watch_pid is not None:
+        command += ["--watch-pid", "%d" % watch_pid]
     try:
         with open_log(installation.log) as log:
             return start_detached(

@@ -64,7 +64,9 @@ def start_process(home: Path, *arguments: str, **environment: str) -> subprocess
     )
 
 
-def wait_for_runtime(home: Path, process: subprocess.Popen[bytes]) -> protocol.Runtime:
+def wait_for_runtime(
+    home: Path, process: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS
+) -> protocol.Runtime:
     """What `process` publishes; a file that another one left behind does not count."""
     file = home / "run" / "runtime.json"
 
@@ -72,7 +74,7 @@ def wait_for_runtime(home: Path, process: subprocess.Popen[bytes]) -> protocol.R
         assert process.poll() is None, "the server ended while it started"
         return file.exists() and read_runtime(home).pid == process.pid
 
-    wait_until(is_published)
+    wait_until(is_published, seconds)
     return read_runtime(home)
 
 

@@ -1,0 +1,136 @@
+// Talk to the backend. The key lives as long as this tab, for this address and port alone.
+import { text } from "./texts.js";
+
+const KEY = "restore-old-photo-key";
+const ALIVE_MILLISECONDS = 60_000;
+
+/** A refusal of the backend; its message is a sentence for the user. */
+export class BackendError extends Error {
+  constructor(message, code, status) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+async function send(method, path, { body, headers = {}, signal } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      body,
+      signal,
+      headers: { Authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ""}`, ...headers },
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new BackendError(text("error.gone"), "gone", 0);
+  }
+  if (answer.ok) return answer;
+  if (answer.status === 401 && path !== "/review/session") {
+    throw new BackendError(text("error.gone"), "gone", 401);
+  }
+  const facts = await answer.json().catch(() => ({}));
+  const reason = text("error.unexpected", { reason: `HTTP ${answer.status}` });
+  throw new BackendError(facts.message ?? reason, facts.code, answer.status);
+}
+
+async function sendFacts(method, path, facts) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await send(method, path, { body: JSON.stringify(facts), headers });
+  return answer.json();
+}
+
+/** Exchange the ticket in the address for a key; the address keeps nothing of it. */
+export async function openSession() {
+  const ticket = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  if (ticket === "" && sessionStorage.getItem(KEY) === null) {
+    throw new BackendError(text("error.gone"), "gone", 401);
+  }
+  let session = { photo: null, threshold: null };
+  if (ticket !== "") {
+    session = await sendFacts("POST", "/review/session", { ticket });
+    sessionStorage.setItem(KEY, session.key);
+    sessionStorage.setItem("threshold", session.threshold);
+  }
+  session.threshold ??= Number(sessionStorage.getItem("threshold")) || 0.5;
+  setInterval(stayAlive, ALIVE_MILLISECONDS);
+  return session;
+}
+
+function stayAlive() {
+  // A page that nobody looks at does not keep the networks in memory.
+  if (document.visibilityState === "visible") send("GET", "/review/status").catch(() => {});
+}
+
+/** Send a photo's file; returns what the backend says about it. */
+export async function addPhoto(file) {
+  const headers = { "X-File-Name": encodeURIComponent(file.name) };
+  return (await send("POST", "/review/photos", { body: file, headers })).json();
+}
+
+/** The photo as it was, "preview" or "whole": 8-bit samples, interleaved. */
+export async function pixelsOf(photo, size) {
+  const answer = await send("GET", `/review/photos/${photo.id}/pixels?size=${size}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** Begin a job of a photo and follow it to its end.
+ *
+ * onEvent gets every event; those of layers carry `pixels` and `mask` when `fetchLayers` is true.
+ * Returns the job's name and its last event. Aborting `signal` cancels the job.
+ */
+export async function runJob(photo, size, options, { onEvent, signal, fetchLayers = true }) {
+  const order = { size, options };
+  // Not to be aborted: a job whose name is not known could not be cancelled.
+  const { id } = await sendFacts("POST", `/review/photos/${photo.id}/jobs`, order);
+  try {
+    signal?.throwIfAborted();
+    for await (const event of eventsOf(id, signal)) {
+      if (event.event === "layer" && fetchLayers) await addPixels(id, event, signal);
+      onEvent(event);
+      if (event.event === "failed") throw new BackendError(event.message, event.code, 500);
+      if (event.event === "done") return { id, seconds: event.seconds };
+      if (event.event === "cancelled") throw new DOMException("cancelled", "AbortError");
+    }
+  } catch (error) {
+    forgetJob(id);
+    throw error;
+  }
+  throw new BackendError(text("error.gone"), "gone", 0);
+}
+
+/** Let the backend free a job's memory, and stop it if it still runs. */
+export function forgetJob(id) {
+  send("DELETE", `/jobs/${id}`).catch(() => {});
+}
+
+async function* eventsOf(id, signal) {
+  const answer = await send("GET", `/jobs/${id}/events`, { signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      // An empty line is a sign of life.
+      if (line !== "") yield JSON.parse(line);
+    }
+  }
+}
+
+async function addPixels(id, layer, signal) {
+  const answer = await send("GET", `/jobs/${id}/layers/${layer.index}`, { signal });
+  const data = new Uint8Array(await answer.arrayBuffer());
+  const length = layer.width * layer.height * layer.channels;
+  layer.pixels = data.subarray(0, length);
+  layer.mask = layer.has_mask ? data.subarray(length) : null;
+}
+
+/** Let the backend write a file of a job's layers; returns its path and name. */
+export function writeFile(job, format, views) {
+  return sendFacts("POST", "/review/files", { job, format, views });
+}

@@ -1,0 +1,58 @@
+// The list of layers: a switch and an opacity for each kind, top first as in GIMP.
+import { text } from "./texts.js";
+
+export const KINDS = ["face", "repair", "restored"];
+
+export class LayerList {
+  /** By kind, {visible, opacity}. */
+  views = Object.fromEntries(KINDS.map((kind) => [kind, { visible: true, opacity: 100 }]));
+  #rows = {};
+
+  /** onChange is called after each change that the user makes. */
+  constructor(list, onChange) {
+    for (const kind of KINDS) {
+      this.#rows[kind] = this.#addRow(list, kind, onChange);
+    }
+  }
+
+  /** Say beside each layer what there is of it; null while that is not known. */
+  describe(facts) {
+    for (const kind of KINDS) {
+      const row = this.#rows[kind];
+      row.fact.textContent = facts?.[kind] ?? "";
+      row.item.classList.toggle("missing", facts !== null && facts[kind] === undefined);
+      if (facts !== null && facts[kind] === undefined) row.fact.textContent = text("layers.none");
+    }
+  }
+
+  #addRow(list, kind, onChange) {
+    const name = text(`layers.${kind}`);
+    const item = list.appendChild(document.createElement("li"));
+    const label = item.appendChild(document.createElement("label"));
+    label.className = "switch";
+    const visible = label.appendChild(document.createElement("input"));
+    Object.assign(visible, { type: "checkbox", checked: true, id: `show-${kind}` });
+    visible.setAttribute("role", "switch");
+    label.appendChild(document.createElement("span")).textContent = name;
+    const fact = item.appendChild(document.createElement("span"));
+    fact.className = "fact";
+    const opacity = item.appendChild(document.createElement("input"));
+    Object.assign(opacity, { type: "range", min: 0, max: 100, value: 100, id: `opacity-${kind}` });
+    opacity.setAttribute("aria-label", text("layers.opacity", { layer: name }));
+    const value = item.appendChild(document.createElement("output"));
+    const change = () => {
+      this.views[kind] = { visible: visible.checked, opacity: Number(opacity.value) };
+      value.textContent = text("value.percent", { percent: opacity.value });
+      opacity.setAttribute("aria-valuetext", value.textContent);
+      item.classList.toggle("off", !visible.checked);
+    };
+    change();
+    for (const input of [visible, opacity]) {
+      input.addEventListener("input", () => {
+        change();
+        onChange();
+      });
+    }
+    return { item, fact };
+  }
+}

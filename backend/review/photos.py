@@ -1,0 +1,115 @@
+"""The photos under review, with a reduced copy that a page can work on quickly."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from backend.errors import RestorationError
+from backend.images import Picture, Pixels, as_depth, to_eight_bit
+
+PREVIEW_PIXELS = 3_000_000
+"""Restored in a few seconds on two cores, and more than a screen shows."""
+
+WorkSize = Literal["preview", "whole", "full"]
+"""Reduced, all pixels in 8 bit (which is what a screen shows), or the photo as it is."""
+
+MOST_PHOTOS = 2
+"""A page that moves on to the next photo may still save the last one."""
+
+_UNUSUAL = re.compile(r"[^\w .()+,=@&-]+")
+_LONGEST_NAME = 120
+
+
+class UnknownPhotoError(RestorationError):
+    """There is no such photo, or it was forgotten."""
+
+    default_code = "unknown-photo"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo under review.
+
+    Attributes:
+        name: of its file.
+        picture: as it was read.
+        preview: (h, w, C) of at most PREVIEW_PIXELS, what the page works on.
+    """
+
+    id: str
+    name: str
+    picture: Picture
+    preview: Pixels
+
+    @property
+    def is_reduced(self) -> bool:
+        return self.preview.shape[:2] != self.picture.size.shape
+
+    def pixels(self, size: WorkSize) -> Pixels:
+        """(h, w, C), what a job of this size works on."""
+        if size == "preview":
+            return self.preview
+        return self.picture.pixels if size == "full" else to_eight_bit(self.picture.pixels)
+
+    def has_everything(self, size: WorkSize) -> bool:
+        """Whether these are the photo's very pixels, so that a file can be made from them."""
+        is_eight_bit = self.picture.pixels.dtype == np.uint8
+        return size == "full" or (is_eight_bit and (size == "whole" or not self.is_reduced))
+
+
+class Photos:
+    """The photos of all pages; the one that was unused for the longest time goes first."""
+
+    def __init__(self) -> None:
+        self._photos: OrderedDict[str, Photo] = OrderedDict()
+
+    def add(self, path: Path) -> Photo:
+        """Read a photo.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        # These read libraries, which must not delay the server's first answer.
+        from backend.files import load_picture
+
+        picture = load_picture(path)
+        photo = Photo(secrets.token_hex(8), path.name, picture, reduced(picture.pixels))
+        self._photos[photo.id] = photo
+        while len(self._photos) > MOST_PHOTOS:
+            self._photos.popitem(last=False)
+        return photo
+
+    def get(self, photo_id: str) -> Photo:
+        """Raises UnknownPhotoError when there is no such photo."""
+        try:
+            self._photos.move_to_end(photo_id)
+            return self._photos[photo_id]
+        except KeyError:
+            raise UnknownPhotoError("This photo is not here any more: open it again.") from None
+
+
+def reduced(pixels: Pixels) -> Pixels:
+    """(H, W, C) as 8 bit, reduced to PREVIEW_PIXELS where it has more."""
+    import cv2
+
+    height, width, channels = pixels.shape
+    scale = (PREVIEW_PIXELS / (height * width)) ** 0.5
+    if scale >= 1:
+        return to_eight_bit(pixels)
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return to_eight_bit(as_depth(small.reshape(size[1], size[0], channels), like=pixels))
+
+
+def plain_name(given: str) -> str:
+    """A file name from a stranger as one that is harmless in every folder."""
+    name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" ").rstrip(" .")
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem[:_LONGEST_NAME]}{dot}{suffix[:10]}" if stem else f"photo{dot}{suffix[:10]}"

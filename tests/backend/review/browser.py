@@ -1,0 +1,153 @@
+"""A real Chromium, driven through its WebDriver, and what tests do with the page in it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.backend.review.serving import PATIENCE_SECONDS
+from tests.backend.running import wait_until
+
+VIEW_SIZE = (1360, 860)
+
+
+def chromium() -> tuple[str, str]:
+    """Paths of Chromium and its driver; skips where they are missing, and fails under CI."""
+    found = shutil.which("chromium"), shutil.which("chromedriver")
+    if found[0] is None or found[1] is None:
+        reason = "Chromium or chromedriver is missing: apt-get install chromium chromium-driver"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found[0], found[1]
+
+
+@contextmanager
+def running_browser(downloads: Path) -> Iterator[webdriver.Chrome]:
+    """Chromium without a window; what it downloads lies in a folder."""
+    program, driver_program = chromium()
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    # Its sandbox refuses to run as root, as which tests in containers run.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(downloads), "profile.exit_type": "Normal"}
+    )
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_program))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    """The review page in a browser."""
+
+    def __init__(self, driver: webdriver.Chrome, downloads: Path) -> None:
+        self.driver = driver
+        self.downloads = downloads
+
+    def open(self, address: str) -> None:
+        width, height = VIEW_SIZE
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+        # Another fragment alone would not load the page anew.
+        self.driver.get("about:blank")
+        self.driver.get(address)
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def run(self, script: str, *values: Any) -> Any:
+        return self.driver.execute_script(script, *values)
+
+    def text(self, selector: str) -> str:
+        return str(self.run("return document.querySelector(arguments[0]).textContent", selector))
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        wait_until(lambda: bool(condition()), PATIENCE_SECONDS)
+
+    def wait_for_status(self, words: str) -> None:
+        """Wait for the sentence about the work; a complaint on the page ends the wait."""
+
+        def is_there() -> bool:
+            complaint = self.find("#message")
+            assert not complaint.is_displayed(), complaint.text
+            return words in self.text("#status")
+
+        self.wait(is_there)
+
+    def drop(self, photo: Path) -> None:
+        """Drop a file on the page, as the desktop does."""
+        for kind in ("dragEnter", "dragOver", "drop"):
+            data = {"items": [], "files": [str(photo)], "dragOperationsMask": 1}
+            self.driver.execute_cdp_cmd(
+                "Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data}
+            )
+
+    def key(self, key: str, *, code: str = "") -> None:
+        """Press and release a key where the focus is."""
+        facts = {"key": key, "code": code or key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
+        if len(key) == 1:
+            facts["text"] = key
+        for kind in ("keyDown", "keyUp"):
+            self.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": kind, **facts})
+
+    def set_range(self, selector: str, value: float, *, is_final: bool = True) -> None:
+        """Move a slider to a value, as dragging does; `is_final` lets it go."""
+        self.run(
+            "const slider = document.querySelector(arguments[0]); slider.value = arguments[1];"
+            "slider.dispatchEvent(new Event('input', {bubbles: true}));"
+            "if (arguments[2]) slider.dispatchEvent(new Event('change', {bubbles: true}));",
+            selector,
+            value,
+            is_final,
+        )
+
+    def canvas(self, pane: str) -> tuple[int, int, bytes]:
+        """Width, height and RGBA bytes of a pane's canvas."""
+        width, height, encoded = self.run(
+            "const canvas = document.querySelector(`#${arguments[0]} canvas`);"
+            "const {width, height} = canvas;"
+            "const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);"
+            "let text = ''; for (let i = 0; i < data.length; i += 8192)"
+            " text += String.fromCharCode(...data.subarray(i, i + 8192));"
+            "return [width, height, btoa(text)];",
+            pane,
+        )
+        return width, height, base64.b64decode(encoded)
+
+    def fetch_saved(self, name: str) -> Path:
+        """Wait until a download is whole."""
+        path = self.downloads / name
+        self.wait(path.is_file)
+        return path
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says, violations of the page's own rules among it."""
+        said = [entry["message"] for entry in self.driver.get_log("browser")]
+        # That is the tests' own reading of the canvas.
+        return [message for message in said if "willReadFrequently" not in message]
+
+    def prefer(self, scheme: str) -> None:
+        """Be a light or dark desktop."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+KEY_CODES = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38}
+KEY_CODES |= {"ArrowRight": 39, "ArrowDown": 40, "PageUp": 33, "PageDown": 34}

@@ -1,0 +1,52 @@
+"""Tickets and keys of pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.review import sessions
+from backend.review.photos import plain_name
+from backend.review.sessions import Sessions, TicketError
+
+
+def test_a_ticket_gives_a_key_and_the_photo_once() -> None:
+    known = Sessions()
+    ticket = known.new_ticket("photo")
+    key, photo = known.redeem(ticket)
+    assert photo == "photo"
+    assert known.is_key(key)
+    assert not known.is_key(ticket)
+    with pytest.raises(TicketError, match="restore-old-photo review"):
+        known.redeem(ticket)
+
+
+def test_an_old_ticket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Sessions()
+    monkeypatch.setattr(sessions, "TICKET_SECONDS", -1.0)
+    with pytest.raises(TicketError):
+        known.redeem(known.new_ticket(None))
+
+
+def test_several_pages_have_keys_of_their_own() -> None:
+    known = Sessions()
+    keys = [known.redeem(known.new_ticket(None))[0] for _ in range(3)]
+    assert len(set(keys)) == 3
+    assert all(known.is_key(key) for key in keys)
+    assert not known.is_key("")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("Großmutter, 1950 (2).tiff", "Großmutter, 1950 (2).tiff"),
+        ("../../etc/passwd.png", "passwd.png"),
+        ("C:\\scans\\a.jpg", "a.jpg"),
+        ("a\n\x00b<c>.png", "a_b_c_.png"),
+        ("..", "photo"),
+        ("", "photo"),
+        (".png", "photo.png"),
+        ("x" * 500 + ".png", "x" * 120 + ".png"),
+    ],
+)
+def test_a_strangers_file_name_becomes_harmless(given: str, name: str) -> None:
+    assert plain_name(given) == name
