@@ -35,6 +35,9 @@ def inventory(contents: bool) -> dict[str, object]:
             unknown += 1
             continue
         name = re.sub(r"[-_.]+", "-", name).lower()
+        if name in versions:
+            # pip sets an older version aside while it writes the new one.
+            unknown += 1
         versions[name] = package.version
         if not all(is_whole(package, file, contents) for file in package.files):
             damaged.append(name)

@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from installer.environment import PIP_REQUIREMENT, Environment
+from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.machine import Machine
 from installer.packages import ACCEPTED_TORCH, TESTED_TORCH, EnvironmentStep
@@ -184,7 +184,7 @@ def _fill_wheels(
     copy_project(source)
     options = [] if index is None else ["--index-url", index]
     torch = _fetch_torch(environment, wheels, options)
-    others = ["--find-links", str(wheels), torch, str(source), PIP_REQUIREMENT, _BUILD_REQUIREMENT]
+    others = ["--find-links", str(wheels), torch, str(source), "pip", _BUILD_REQUIREMENT]
     environment.pip.run(["wheel", "--wheel-dir", str(wheels), *others], "Fetching", has_bar=True)
     # Of the project the target has the checkout, perhaps a newer one.
     for built in wheels.glob("restore_old_photo-*.whl"):

@@ -146,7 +146,9 @@ class ProjectStep:
         self._record.write_text(project_fingerprint(self.checkout), encoding="utf-8")
 
     def undo(self) -> None:
-        self.environment.remove()
+        # The packages stay: torch, which took longest, is whole. What pip left half-written shows
+        # in the inventory, and then the environment is made anew.
+        self._record.unlink(missing_ok=True)
 
     def _damaged(self) -> list[str]:
         return [name for name in self.environment.damaged() if name != "torch"]

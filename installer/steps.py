@@ -15,6 +15,9 @@ from typing import Literal, Protocol
 
 from installer.report import Report
 
+# In the marker while no step is half done.
+_BETWEEN = "-"
+
 Condition = Literal["done", "absent", "outdated", "damaged"]
 """Of what a step makes: whole; not there; of another version or choice; there but not whole."""
 
@@ -106,13 +109,14 @@ def run_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
         report.say(heading)
         started = time.monotonic()
         step.do()
+        marker.write(_BETWEEN)
         report.say(f"      done in {time.monotonic() - started:.0f} s")
     marker.clear()
 
 
 def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     interrupted = marker.read()
-    if interrupted is None:
+    if interrupted in (None, _BETWEEN):
         return
     # A marker cut short by a full disk, or of another version, names no step: nothing is sure.
     for step in [step for step in steps if step.key == interrupted] or steps:

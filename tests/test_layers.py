@@ -27,6 +27,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "installer/": (
         "installer",
         "models.registry",
+        # Downloads that go on where they were cut; standard library only, as all here.
+        "backend.downloads.transfer",
+        "backend.errors",
         "plugin.layout",
         "plugin.profiles",
         # To ask a running backend to quit before its files change.

@@ -57,11 +57,12 @@ def main():
 """
 
 
-def write_wheel(folder: Path, name: str, version: str) -> None:
-    """Put a package with one empty module into a folder of wheels."""
+def write_wheel(folder: Path, name: str, version: str, size_bytes: int = 0) -> None:
+    """Put a package with one module and some ballast into a folder of wheels."""
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}/__init__.py", "")
+        wheel.writestr(f"{name}/ballast", os.urandom(size_bytes))
         wheel.writestr(
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         )
