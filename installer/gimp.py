@@ -19,6 +19,7 @@ from plugin.profiles import (
     find_profiles,
     plugin_fault,
     profile_of,
+    unstarted_package,
 )
 
 PYTHON_NOTE = (
@@ -144,9 +145,14 @@ def find_targets(
         targets.notes.append(PYTHON_NOTE)
     _add_unstarted_gimps(targets, found, system, environment, home)
     if not targets.profiles:
+        package = unstarted_package(system, home)
+        which = (
+            f"Of {package} no settings were found" if package is not None else "No GIMP was found"
+        )
+        todo = "start it once" if package is not None else "install GIMP 3, start it once"
         targets.notes.append(
-            "No GIMP was found, so only the command line is set up: install GIMP 3, start it "
-            "once and run this again, or name its profile with --gimp-profile."
+            f"{which}, so only the command line is set up: {todo} and run this again, or name its "
+            "profile with --gimp-profile."
         )
     return targets
 
@@ -180,7 +186,7 @@ def _add_unstarted_gimps(
         # The override is in the list already; it may not exist before GIMP's first start.
         return
     present = {profile.version for profile in found}
-    for gimp in find_gimps(environment):
+    for gimp in find_gimps(environment, system, home):
         if gimp.version in present:
             continue
         if gimp.console is None and found:

@@ -9,6 +9,8 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from installer.errors import InstallationError
 from installer.processes import CommandError, clean_environment, run_logged
@@ -22,24 +24,19 @@ _MISSING = re.compile(r"No matching distribution found for (?P<what>[\w.-]+)")
 # Smaller files come and go faster than anybody reads.
 _WORTH_SAYING = re.compile(r"[\d.]+ [MG]B")
 
+_NO_NETWORK = (
+    r"NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|Network is unreachable"
+    r"|Name or service not known|Temporary failure in name resolution|Connection refused"
+    r"|ProtocolError|IncompleteRead|Connection broken|ProxyError|Proxy Authentication Required"
+)
 _CAUSES = (
     (r"No space left on device", "the disk is full; free some gigabytes"),
-    (
-        r"ProxyError|Cannot connect to proxy|Proxy Authentication Required",
-        "the proxy that this machine names (HTTPS_PROXY, HTTP_PROXY or pip's settings) does not "
-        "let it through; correct or remove that setting",
-    ),
     (
         r"CERTIFICATE_VERIFY_FAILED|SSLError",
         "the package index could not prove its identity; check the clock and the proxy of this "
         "machine",
     ),
-    (
-        r"NewConnectionError|ConnectTimeout|ReadTimeout|Network is unreachable"
-        r"|Name or service not known|Temporary failure in name resolution|Connection refused"
-        r"|ProtocolError|IncompleteRead|Connection broken",
-        "the package index cannot be reached; check the network and the proxy",
-    ),
+    (_NO_NETWORK, "the package index cannot be reached; check the network and the proxy"),
     (
         r"THESE PACKAGES DO NOT MATCH THE HASHES",
         "a download arrived damaged; nothing of it is used",
@@ -134,6 +131,14 @@ class Pip:
                 f"{self.offline} has no {missing['what']} for {this_platform()}; make the folder "
                 f'anew with "{FILL_COMMAND}" on a machine with the same system and Python'
             )
+        proxy = getproxies().get("https")
+        if proxy is not None and re.search(_NO_NETWORK, output):
+            # The address may hold a password.
+            host = urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or proxy
+            return (
+                f"the package index cannot be reached through the proxy {host}, which this "
+                "machine's settings or HTTPS_PROXY name; correct that"
+            )
         for pattern, cause in _CAUSES:
             if re.search(pattern, output):
                 return cause
@@ -144,7 +149,12 @@ class Pip:
 def has_no_build(error: InstallationError) -> bool:
     """Whether pip failed because the index, which it reached, has no fitting version."""
     cause = error.__cause__
-    return isinstance(cause, CommandError) and "No matching dist" in cause.output
+    # pip says so without a network, too.
+    return (
+        isinstance(cause, CommandError)
+        and "No matching distribution" in cause.output
+        and re.search(_NO_NETWORK, cause.output) is None
+    )
 
 
 def this_platform() -> str:

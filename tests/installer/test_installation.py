@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -86,23 +87,64 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
     assert "newer program called with demo -o" in output
 
 
-def test_killed_at_any_step_the_next_run_finishes_the_installation(user: User) -> None:
+def test_killed_at_any_moment_the_next_run_finishes_the_installation(user: User) -> None:
     user.profile.mkdir(parents=True)
-    for step in ("[1/6]", "[2/6]", "[3/6]"):
+    # The step, the seconds into it, and whether the programs it runs are killed as well.
+    for step, seconds, is_all in (
+        ("[1/6]", 0.0, True),
+        ("[1/6]", 1.0, False),
+        ("[2/6]", 1.0, False),
+        ("[3/6]", 1.0, True),
+        ("[3/6]", 3.0, False),
+    ):
         process = user.start("--no-demo")
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(step):
                 break
-        os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(seconds)
+        if is_all:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
         process.communicate()
         assert (user.data / "installation.incomplete").exists(), step
         assert not (user.data / "installation.json").exists(), step
     status, output = user.install()
     assert status == 0, output
-    assert "cut short" in output
+    assert "finishes an installation that was cut short" in output
     assert "program called with demo -o" in output
     assert not (user.data / "installation.incomplete").exists()
+    assert user.install("--repair", "--dry-run")[1].count("is set up already") == 1
+
+
+def test_what_was_damaged_is_noticed_and_mended(user: User) -> None:
+    user.profile.mkdir(parents=True)
+    user.install("--no-demo")
+    (packages,) = user.environment.glob("lib/python3*/site-packages")
+    module = packages / "torch" / "__init__.py"
+    module.write_text("damaged")
+    cli = packages / "backend" / "cli.py"
+    whole = cli.read_bytes()
+    cli.unlink()
+    status, output = user.install("--no-demo")
+    assert status == 0, output
+    assert "repairs:" in output
+    assert "torch for CPU (no NVIDIA driver was found), which runs the networks (damaged)" in output
+    assert module.read_text() == ""
+    assert cli.read_bytes() == whole
+
+    # The size is right, the bytes are not: only a thorough look sees that.
+    cli.write_bytes(whole[::-1])
+    assert "is set up already" in user.install("--dry-run")[1]
+    status, output = user.install("--repair", "--no-demo")
+    assert status == 0, output
+    assert cli.read_bytes() == whole
+
+    # A Python that does not start any more, as after an update of the system.
+    user.environment.joinpath("bin", "python").unlink()
+    assert user.install("--no-demo")[0] == 0
+    assert os.access(program_of(user), os.X_OK)
 
 
 def test_removal_leaves_other_plug_ins_and_the_users_weights(user: User) -> None:
