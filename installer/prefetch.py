@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from backend.downloads.transfer import Patience, SourceError, download
 from backend.errors import DownloadError
 from installer.errors import InstallationError
-from installer.pip import Pip
+from installer.pip import Pip, has_no_build
 from installer.report import Report, Transfer
 
 # Small files are not worth going on with.
@@ -25,6 +25,8 @@ _SMALLEST_BYTES = 1_000_000
 _PATIENCE = Patience(timeout_seconds=30.0, attempts=4)
 # pip's ways past a proxy or to a private index are pip's own.
 _OWN_WAYS = re.compile(r"\.(proxy|cert|client-cert|trusted-host|keyring-provider)=")
+# 22 kB, and needed anyway: torch needs Jinja, which needs this.
+_SMALL_PACKAGE = "MarkupSafe"
 _FETCHED = re.compile(r"(?:Downloading|Using cached) (\S+\.whl) ")
 
 
@@ -71,13 +73,15 @@ def prefetch(
         InstallationError: pip finds no way to install them, or the disk is full.
         StoppedError: the user stopped it.
     """
+    if _OWN_WAYS.search(pip.run(["config", "list"], what)):
+        return []
     folder.mkdir(parents=True, exist_ok=True)
+    if not _has_descriptions(pip, arguments, what):
+        return []
     answer = folder / "wanted.json"
     command = ["install", "--dry-run", "--report", str(answer), *arguments]
     output = pip.run(command, what, has_bar=True)
-    if _OWN_WAYS.search(pip.run(["config", "list"], what)):
-        return []
-    # An index without separate descriptions of its files makes pip fetch the files to read them.
+    # To read the description of an archive of sources, pip has fetched the archive.
     fetched = set(_FETCHED.findall(output))
     wheels = []
     try:
@@ -90,6 +94,24 @@ def prefetch(
     except DownloadError as error:
         raise InstallationError(str(error)) from error
     return wheels
+
+
+def _has_descriptions(pip: Pip, arguments: Sequence[str], what: str) -> bool:
+    """Whether the index describes its files apart from them.
+
+    Where it does not, pip fetches each file whole to learn what it needs, and fetching it here as
+    well would double the download.
+    """
+    options = list(arguments)
+    index = options[options.index("--index-url") :] if "--index-url" in options else []
+    command = ["install", "--dry-run", "--no-deps", "--ignore-installed", _SMALL_PACKAGE, *index]
+    try:
+        output = pip.run(command, what)
+    except InstallationError as error:
+        if not has_no_build(error):
+            raise
+        return True
+    return re.search(r"(Downloading|Using cached) \S+\.whl \(", output) is None
 
 
 def _fetch(

@@ -4,7 +4,6 @@ import { Speed, fraction, secondsLeft } from "./progress.js";
 import { ask, connect, readState, sayGoodbye } from "./server.js";
 import { duration, loadTexts, rate, shortName, size, text } from "./words.js";
 
-const BUSY = ["looking", "running", "stopping"];
 // A step makes many small changes; nobody sees more of them.
 const PAUSE_MS = 150;
 
@@ -44,7 +43,6 @@ function render() {
   $("lead").textContent = text(lead, values);
   $("lead").classList.toggle("error", phase === "failed");
   document.title = `${text(head)} – ${text("title")}`;
-  $("main").setAttribute("aria-busy", String(BUSY.includes(phase)));
   renderVersion(plan);
   renderObstacle(phase, plan);
   show("plan", phase === "ready");

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -110,6 +111,11 @@ class WindowServer(ThreadingHTTPServer):
         with self._lock:
             self._ends_at = time.monotonic() + silence_seconds
 
+    def handle_error(self, *arguments: Any) -> None:
+        """A page that was closed in the middle of a request is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*arguments)
+
     def serve_until_closed(self, is_closed: Callable[[], bool] = lambda: False) -> None:
         """Serve until the page is gone and no task is in progress.
 
@@ -143,12 +149,18 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/catalogue.json":
             self._answer_json(read_catalogue(self.headers.get("Accept-Language", "")))
         elif url.path == "/state" and self._is_allowed():
-            query = parse_qs(url.query)
-            seen, line = (int(query.get(name, ["0"])[0]) for name in ("seen", "line"))
-            self.server.heard()
-            self._answer_json(self.server.session.wait(seen, max(line, 0), _WAIT_SECONDS))
+            self._tell_state(parse_qs(url.query))
         elif url.path != "/state":
             self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
+
+    def _tell_state(self, query: dict[str, list[str]]) -> None:
+        try:
+            seen, line = (int(query[name][0]) for name in ("seen", "line"))
+        except (KeyError, ValueError):
+            self._refuse(HTTPStatus.BAD_REQUEST, "The request names no state and line.")
+            return
+        self.server.heard()
+        self._answer_json(self.server.session.wait(seen, max(line, 0), _WAIT_SECONDS))
 
     def do_POST(self) -> None:
         body = self._read_body()

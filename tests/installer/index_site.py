@@ -21,6 +21,8 @@ class IndexSite(ThreadingHTTPServer):
     Attributes:
         bytes_per_second: of each download; None for no limit.
         cut_after_bytes: where each download of a large file breaks off, once; None for nowhere.
+        is_damaging: whether the last byte of each wheel is another than announced.
+        has_descriptions: whether pip can read what a wheel needs without fetching it.
         ranges: what the Range headers of downloads asked for.
     """
 
@@ -32,6 +34,7 @@ class IndexSite(ThreadingHTTPServer):
         self.bytes_per_second: float | None = None
         self.cut_after_bytes: int | None = None
         self.is_damaging = False
+        self.has_descriptions = True
         self.ranges: list[str | None] = []
 
     @property
@@ -73,9 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
             if re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower() == project:
                 described = hashlib.sha256(description_of(wheel)).hexdigest()
                 whole = hashlib.sha256(wheel.read_bytes()).hexdigest()
+                apart = f'data-core-metadata="sha256={described}"'
                 links.append(
                     f'<a href="/files/{wheel.name}#sha256={whole}" '
-                    f'data-core-metadata="sha256={described}">{wheel.name}</a>'
+                    f"{apart if self.server.has_descriptions else ''}>{wheel.name}</a>"
                 )
         return "<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>"
 

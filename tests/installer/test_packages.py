@@ -17,6 +17,7 @@ from installer.packages import TESTED_TORCH, TorchStep
 from installer.pip import Pip
 from installer.processes import CommandError, clean_environment
 from installer.report import Report, Transfer
+from tests.installer.mounts import needs_mounts, small_disk
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 NO_NETWORK = "after connection broken by 'NewConnectionError\nERROR: No matching distribution found"
@@ -203,6 +204,17 @@ def test_without_ensurepip_the_pip_of_this_python_makes_the_environment(
     environment = Environment(tmp_path / "environment", tmp_path / "log", Report(), bundled)
     environment.create()
     assert environment.works()
+
+
+@pytest.mark.slow
+@needs_mounts
+def test_a_disk_that_fills_up_while_the_environment_is_made_is_one_sentence(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", size_bytes=2_000_000) as disk:
+        environment = Environment(disk / "environment", tmp_path / "log", Report())
+        with pytest.raises(InstallationError, match=r"could not be made \(.*No space left"):
+            environment.create()
 
 
 def test_settings_of_the_users_own_python_do_not_reach_ours() -> None:

@@ -125,6 +125,16 @@ def test_a_download_with_other_bytes_than_announced_is_not_used(
     assert not list((tmp_path / "downloads").glob("*.whl*"))
 
 
+def test_an_index_that_does_not_describe_its_files_is_left_to_pip(
+    python: Path, site: IndexSite, tmp_path: Path
+) -> None:
+    site.has_descriptions = False
+    write_wheel(site.wheels, "markupsafe", "3.0")
+    assert fetch(python, tmp_path) == []
+    # Only the small one, by which it was found out.
+    assert site.ranges == [None]
+
+
 def test_no_network_is_one_sentence(
     python: Path, site: IndexSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

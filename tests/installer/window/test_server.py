@@ -108,7 +108,7 @@ def test_a_foreign_host_or_page_is_refused_even_with_the_token(
     token = token_of(server)
     foreign = {name: value.format(port=server.port) for name, value in headers.items()}
     assert ask(server, "GET", "/", **foreign)[0] == 403
-    assert ask(server, "GET", "/state", **token, **foreign)[0] == 403
+    assert ask(server, "GET", "/state?seen=0&line=0", **token, **foreign)[0] == 403
     assert ask(server, "POST", "/look", {}, **token, **foreign)[0] == 403
 
 
@@ -146,6 +146,11 @@ def test_a_request_that_is_no_small_object_is_refused(
     connection.request("POST", "/session", body, {"Content-Length": length})
     assert connection.getresponse().status == status
     connection.close()
+
+
+@pytest.mark.parametrize("query", ["", "?seen=x&line=0", "?seen=0"])
+def test_a_question_without_numbers_is_refused(server: WindowServer, query: str) -> None:
+    assert ask(server, "GET", f"/state{query}", **token_of(server))[0] == 400
 
 
 def test_a_profile_that_was_not_shown_is_refused(server: WindowServer, tmp_path: Path) -> None:
