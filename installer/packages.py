@@ -88,7 +88,8 @@ class TorchStep:
         environment = self.environment
         index = self.index
         if index is None and environment.offline is None:
-            index = torch_index(environment, self.machine, TESTED_TORCH)
+            index = _read(self._index_record)
+            index = index or torch_index(environment, self.machine, TESTED_TORCH)
         options = ["--force-reinstall"] if environment.version_of("torch") else []
         try:
             environment.install([TESTED_TORCH, *options], index)

@@ -68,6 +68,6 @@ def _is_configured(environment: Environment, requirement: str) -> bool:
 
 
 def _program(folder: Path) -> Path:
-    return next(
-        path for path in (folder / "bin" / "uv", folder / "Scripts" / "uv.exe") if path.exists()
-    )
+    # Where pip's --target puts programs on Windows depends on its version.
+    programs = (folder / "bin" / "uv", folder / "bin" / "uv.exe", folder / "Scripts" / "uv.exe")
+    return next((program for program in programs if program.exists()), programs[0])
