@@ -52,8 +52,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.fill_offline is not None:
         return _fill(options)
     choices = Choices(
-        # Where it lies was noted when it was installed.
-        options.gimp_profile or None if not options.remove else None,
+        # A removal knows by itself where the plug-in was put.
+        None if options.remove else options.gimp_profile or None,
         options.torch_index,
         options.offline,
         options.repair,

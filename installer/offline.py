@@ -180,7 +180,6 @@ def _fill_wheels(
     shutil.rmtree(wheels, ignore_errors=True)
     source = work / "restore-old-photo"
     shutil.rmtree(source, ignore_errors=True)
-    source.mkdir()
     copy_project(source)
     options = [] if index is None else ["--index-url", index]
     torch = _fetch_torch(environment, wheels, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,11 +135,19 @@ class ProjectStep:
         damaged = [f"{name}=={versions[name]}" for name in self._damaged() if name != PROJECT]
         if damaged:
             environment.install(["--force-reinstall", "--no-deps", *damaged])
-        with tempfile.TemporaryDirectory(prefix="restore-old-photo-") as temporary:
-            source = Path(temporary) / PROJECT
-            source.mkdir()
-            copy_project(source, self.checkout)
-            environment.install([str(source)])
+        # The system's folder for temporary files may be too small for the networks.
+        source = environment.work / "source"
+        shutil.rmtree(source, ignore_errors=True)
+        try:
+            copy_project(source / PROJECT, self.checkout)
+            environment.install([str(source / PROJECT)])
+        except OSError as error:
+            raise InstallationError(
+                f"The program could not be copied to {source} ({error.strerror or error}): free "
+                "some space there or make it writable for you, then run this again."
+            ) from error
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
         environment.check("import torch, backend.cli", "The installed program")
         # Nothing is fetched after this step.
         shutil.rmtree(environment.downloads, ignore_errors=True)

@@ -37,9 +37,9 @@ from models.registry import data_folder
 State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 
 # pip unpacks beside what it has downloaded.
-_DISK_RESERVE_BYTES = 300_000_000
+_DISK_RESERVE_BYTES = 600_000_000
 _OWN_FILES = ("install.log", "installation.part", "installation.lock", "profiles.json")
-_OWN_FOLDERS = ("run", "downloads", "temporary", "uv")
+_OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv")
 
 
 @dataclass(frozen=True)
@@ -175,15 +175,20 @@ def check(plan: Plan) -> None:
     Raises:
         InstallationError: the first obstacle.
     """
+    check_machine(plan)
+    for step in plan.plugins:
+        if plan.conditions[step.key] != "done":
+            step.check_writable()
+
+
+def check_machine(plan: Plan) -> None:
+    """As `check`, without the GIMP profiles: one can be left out."""
     check_user(os.environ)
     if plan.conditions["environment"] != "done":
         plan.environment.check_can_create()
     if plan.choices.offline is not None:
         OfflineFolder(plan.choices.offline.absolute()).check()
     _check_data_folder(plan)
-    for step in plan.pending:
-        if isinstance(step, PluginStep):
-            step.check_writable()
 
 
 def _check_data_folder(plan: Plan) -> None:

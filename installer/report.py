@@ -15,12 +15,12 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Transfer:
-    """Bytes on their way.
+    """A file on its way.
 
     Attributes:
         name: of the file.
-        done_bytes: of everything that this step downloads, as far as it is known.
-        total_bytes: the same; None while nobody knows.
+        done_bytes: that are here, those of an earlier run included.
+        total_bytes: of the whole file; None where nobody knows.
     """
 
     name: str

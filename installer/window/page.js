@@ -123,12 +123,15 @@ function profileRow(profile) {
   const box = document.createElement("input");
   box.type = "checkbox";
   box.value = profile.folder;
-  box.checked = state.chosen?.includes(profile.folder) ?? true;
+  // One that cannot be written is in the way of nothing but itself.
+  box.disabled = Boolean(profile.obstacle) && profile.condition !== "done";
+  box.checked = !box.disabled && (state.chosen?.includes(profile.folder) ?? true);
   const words = document.createElement("span");
   words.append(
     element("span", text("gimp.profile", profile), "what"),
     element("span", profile.folder, "place"),
   );
+  if (box.disabled) words.append(element("span", profile.obstacle, "place fault"));
   row.append(box, words, element("span", text(`condition.${profile.condition}`), "condition"));
   return row;
 }

@@ -12,7 +12,7 @@ from installer.errors import InstallationError
 from installer.gimp import PluginStep
 from installer.launcher import command_for
 from installer.machine import look_at_machine
-from installer.plan import Choices, Plan, check, install, make_plan, remove
+from installer.plan import Choices, Plan, check, check_machine, install, make_plan, remove
 from installer.report import Report, StoppedError, Transfer
 from installer.steps import Step
 
@@ -197,11 +197,6 @@ class Session:
 
     def _describe(self, plan: Plan) -> dict[str, Any]:
         """The plan as the page shows it; an obstacle is a part of it."""
-        obstacle = ""
-        try:
-            check(plan)
-        except InstallationError as error:
-            obstacle = str(error)
         return {
             "state": plan.state,
             "version": plan.version,
@@ -219,12 +214,21 @@ class Session:
                     "folder": str(step.profile.folder),
                     "version": step.profile.version,
                     "condition": plan.conditions[step.key],
+                    "obstacle": _obstacle(step.check_writable),
                 }
                 for step in plan.plugins
             ],
             "notes": plan.notes,
-            "obstacle": obstacle,
+            "obstacle": _obstacle(lambda: check_machine(plan)),
         }
+
+
+def _obstacle(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except InstallationError as error:
+        return str(error)
+    return ""
 
 
 def _step_facts(plan: Plan, step: Step) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 _BLOCK_BYTES = 64 * 1024
 
@@ -59,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: IndexSite
 
     def do_GET(self) -> None:
-        parts = self.path.split("#")[0].strip("/").split("/")
+        parts = unquote(self.path).strip("/").split("/")
         if parts[0] == "simple" and len(parts) == 2:
             self._answer(self._page(parts[1]).encode(), "text/html")
         elif parts[0] == "files" and parts[1].endswith(".metadata"):

@@ -184,6 +184,14 @@ def test_an_unwritable_data_folder_is_said_in_one_sentence(user: User, tmp_path:
     assert "Traceback" not in output
 
 
+def test_a_window_without_a_screen_is_refused_with_the_command_that_needs_none(user: User) -> None:
+    status, output = user.install("--window")
+    assert status == 1
+    assert output.count("\n") == 1
+    assert 'run "python3 -m installer" instead' in output
+    assert list(user.home.iterdir()) == []
+
+
 def test_a_missing_photo_is_said_before_anything_is_done(user: User) -> None:
     status, output = user.install("no such photo.png")
     assert status == 1

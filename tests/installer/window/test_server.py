@@ -167,7 +167,8 @@ def test_the_plan_names_steps_profiles_and_sizes(server: WindowServer, tmp_path:
     plan = wait_for(server, token_of(server), "ready")["plan"]
     assert [step["key"] for step in plan["steps"]][:3] == ["environment", "torch", "project"]
     folder = str(tmp_path / ".config" / "GIMP" / "3.0")
-    assert plan["profiles"] == [{"folder": folder, "version": "3.0", "condition": "absent"}]
+    facts = {"folder": folder, "version": "3.0", "condition": "absent", "obstacle": ""}
+    assert plan["profiles"] == [facts]
     assert plan["disk_bytes"] > plan["download_bytes"] > 0
 
 
