@@ -32,6 +32,8 @@ from installer.report import Report
 # The first that can tell programs how far a download is.
 _PIP_WITH_PROGRESS = (24, 1)
 PIP_REQUIREMENT = "pip>=24.1"
+# A thorough look reads gigabytes, on a slow disk perhaps.
+_ASK_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Environment:
         """The path of a program in the environment, whether it exists or not."""
         return self._programs / (f"{name}.exe" if sys.platform == "win32" else name)
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether its pip can tell how far a download is."""
+        return release_of(self.version_of("pip") or "") >= _PIP_WITH_PROGRESS
+
     def inventory(self) -> Inventory | None:
         """What it holds; None where its Python does not start. Asked once between two changes."""
         if self._inventory is None:
@@ -147,7 +154,7 @@ class Environment:
                 f"see {self.log}, then run this again."
             ) from error
         self._inventory = None
-        if not self._has_bar():
+        if not self.has_bar:
             self._update_pip()
 
     def remove(self) -> None:
@@ -174,7 +181,7 @@ class Environment:
         """
         what = "Installing " + ", ".join(word for word in requirements if word[:1] != "-")
         options = [] if index is None else ["--index-url", index]
-        has_bar = self._has_bar()
+        has_bar = self.has_bar
         wheels: list[Path] = []
         if has_bar and self.offline is None:
             wheels = prefetch(
@@ -221,9 +228,6 @@ class Environment:
             if not has_no_build(error):
                 raise
 
-    def _has_bar(self) -> bool:
-        return release_of(self.version_of("pip") or "") >= _PIP_WITH_PROGRESS
-
     def _pip_wheel(self) -> Path | None:
         wheels = sorted(self.offline.glob("pip-*.whl")) if self.offline is not None else []
         return wheels[-1] if wheels else None
@@ -235,7 +239,7 @@ class Environment:
                 capture_output=True,
                 env=clean_environment(),
                 encoding="utf-8",
-                timeout=300,
+                timeout=_ASK_SECONDS,
                 check=True,
             )
         except (OSError, subprocess.SubprocessError):

@@ -184,7 +184,9 @@ def _fill_wheels(
     options = [] if index is None else ["--index-url", index]
     torch = _fetch_torch(environment, wheels, options)
     others = ["--find-links", str(wheels), torch, str(source), "pip", _BUILD_REQUIREMENT]
-    environment.pip.run(["wheel", "--wheel-dir", str(wheels), *others], "Fetching", has_bar=True)
+    environment.pip.run(
+        ["wheel", "--wheel-dir", str(wheels), *others], "Fetching", has_bar=environment.has_bar
+    )
     # Of the project the target has the checkout, perhaps a newer one.
     for built in wheels.glob("restore_old_photo-*.whl"):
         built.unlink()
@@ -197,11 +199,13 @@ def _fetch_torch(environment: Environment, wheels: Path, options: list[str]) -> 
     """Put torch and what it needs among the wheels; returns the requirement that was met."""
     command = ["wheel", "--wheel-dir", str(wheels), *options]
     try:
-        environment.pip.run([*command, TESTED_TORCH], "Fetching torch", has_bar=True)
+        environment.pip.run([*command, TESTED_TORCH], "Fetching torch", has_bar=environment.has_bar)
     except InstallationError as error:
         if not has_no_build(error):
             raise
-        environment.pip.run([*command, ACCEPTED_TORCH], "Fetching torch", has_bar=True)
+        environment.pip.run(
+            [*command, ACCEPTED_TORCH], "Fetching torch", has_bar=environment.has_bar
+        )
         return ACCEPTED_TORCH
     return TESTED_TORCH
 

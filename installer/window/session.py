@@ -146,6 +146,7 @@ class Session:
                 return
             self._report = report = WindowReport(self)
             fresh: dict[str, Any] = {"step": None, "transfer": None, "received": 0, "error": ""}
+            fresh["pending"] = []
             self._state.setdefault("plan", None)
             self.change(phase=phase, task=task, **fresh)
             self._thread = threading.Thread(target=self._guard, args=(work, report))
