@@ -27,7 +27,6 @@ _PATIENCE = Patience(timeout_seconds=30.0, attempts=4)
 _OWN_WAYS = re.compile(r"\.(proxy|cert|client-cert|trusted-host|keyring-provider)=")
 # 22 kB, and needed anyway: torch needs Jinja, which needs this.
 _SMALL_PACKAGE = "MarkupSafe"
-_FETCHED = re.compile(r"(?:Downloading|Using cached) (\S+\.whl) ")
 
 
 class _Meter:
@@ -80,13 +79,11 @@ def prefetch(
         return []
     answer = folder / "wanted.json"
     command = ["install", "--dry-run", "--report", str(answer), *arguments]
-    output = pip.run(command, what, has_bar=True)
-    # To read the description of an archive of sources, pip has fetched the archive.
-    fetched = set(_FETCHED.findall(output))
+    pip.run(command, what, has_bar=True)
     wheels = []
     try:
         for item in json.loads(answer.read_text(encoding="utf-8"))["install"]:
-            wheel = _fetch(item["download_info"], folder, fetched, report)
+            wheel = _fetch(item["download_info"], folder, report)
             if wheel is not None:
                 wheels.append(wheel)
     except SourceError as error:
@@ -114,18 +111,15 @@ def _has_descriptions(pip: Pip, arguments: Sequence[str], what: str) -> bool:
     return re.search(r"(Downloading|Using cached) \S+\.whl \(", output) is None
 
 
-def _fetch(
-    facts: dict[str, object], folder: Path, fetched: set[str], report: Report
-) -> Path | None:
+def _fetch(facts: dict[str, object], folder: Path, report: Report) -> Path | None:
     url = str(facts["url"])
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     archive = facts.get("archive_info")
     hashes = archive.get("hashes", {}) if isinstance(archive, dict) else {}
+    # An archive of sources pip has fetched already, to read what it needs.
     if not (url.startswith("http") and name.endswith(".whl") and "sha256" in hashes):
         return None
     wheel = folder / name
-    if name in fetched:
-        return None
     if not wheel.exists():
         part = folder / f"{name}.part"
         download(url, part, _Meter(name, report), _PATIENCE)
@@ -135,7 +129,7 @@ def _fetch(
         part.replace(wheel)
     elif not _has_sum(wheel, hashes["sha256"]):
         wheel.unlink()
-        return _fetch(facts, folder, fetched, report)
+        return _fetch(facts, folder, report)
     return wheel
 
 
