@@ -75,7 +75,7 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
     assert script.read_bytes() == whole
 
     # Killed after the last step, before the marker went.
-    (user.data / "installation.incomplete").write_text("record of the installation\n")
+    (user.data / "installation.incomplete").write_text("record\n")
     assert user.install("--no-demo")[0] == 0
     assert not (user.data / "installation.incomplete").exists()
     assert (user.data / "installation.json").exists()
@@ -92,10 +92,10 @@ def test_killed_at_any_moment_the_next_run_finishes_the_installation(user: User)
     # The step, the seconds into it, and whether the programs it runs are killed as well.
     for step, seconds, is_all in (
         ("[1/6]", 0.0, True),
-        ("[1/6]", 1.0, False),
-        ("[2/6]", 1.0, False),
-        ("[3/6]", 1.0, True),
-        ("[3/6]", 3.0, False),
+        ("[1/6]", 0.5, False),
+        ("[2/6]", 0.3, False),
+        ("[3/6]", 0.3, True),
+        ("[3/6]", 0.6, False),
     ):
         process = user.start("--no-demo")
         assert process.stdout is not None
