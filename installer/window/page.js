@@ -120,6 +120,7 @@ function stepRow(step, plan) {
 
 function profileRow(profile) {
   const row = document.createElement("label");
+  row.className = profile.condition;
   const box = document.createElement("input");
   box.type = "checkbox";
   box.value = profile.folder;

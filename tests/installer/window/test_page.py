@@ -104,7 +104,7 @@ def test_everything_is_installed_and_removed_with_the_keyboard_alone(
     with opened(user, browser, tmp_path) as address:
         wait_for_headline(browser, "Set up Restore Old Photo")
         assert browser.current_url == address, "the key stays in the address"
-        assert "532 MB" in part(browser, "sizes").text
+        assert len(re.findall(r"about [\d.]+ [MG]B", part(browser, "sizes").text)) == 2
         assert str(user.data) in part(browser, "sizes").text
         take_screenshots(browser, "installer-plan")
         boxes = part(browser, "profiles").find_elements("css selector", "input")
