@@ -216,10 +216,11 @@ def test_an_obstacle_is_said_before_and_a_failure_after(
             assert not part(browser, "primary").is_enabled()
             take_screenshots(browser, "installer-obstacle")
         part(browser, "look").click()
-        wait_for(lambda: part(browser, "primary").is_enabled())
+        primary = part(browser, "primary")
+        wait_for(lambda: primary.is_displayed() and primary.is_enabled())
         # What comes between the look and the installation.
         with read_only(user.home):
-            part(browser, "primary").click()
+            primary.click()
             wait_for(lambda: part(browser, "headline").text == "This did not work")
             assert "make" in part(browser, "lead").text
             assert part(browser, "primary").text == "Try again"
