@@ -6,42 +6,49 @@ with GIMP's own: that one has neither ensurepip nor numpy.
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from installer import integrity
 from installer.errors import InstallationError
-from installer.processes import CommandError, clean_environment, run_logged
-from installer.steps import Say
-
-# The CPU build of torch and all other packages, unpacked, with room for pip to work.
-NEEDED_DISK_BYTES = 2_500_000_000
-
-_DOWNLOAD = re.compile(r"\s*Downloading (?P<what>\S+) \((?P<size>[\d.]+ [MG]B)\)")
-
-_CAUSES = (
-    (r"No space left on device", "the disk is full; free some gigabytes"),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|SSLError",
-        "the package index could not prove its identity; check the clock and the proxy of this "
-        "machine",
-    ),
-    (
-        r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|Network is unreachable"
-        r"|Name or service not known|Temporary failure in name resolution",
-        "the package index cannot be reached; check the network and the proxy",
-    ),
-    (r"Permission denied|Read-only file system", "a folder cannot be written; see the log"),
-    (
-        r"No matching distribution found|Could not find a version",
-        "there is no build for this machine and this Python; try another Python from 3.10 on",
-    ),
+from installer.interpreter import (
+    check_interpreter,
+    has_ensurepip,
+    has_pip,
+    no_pip_error,
 )
+from installer.pip import Pip, has_no_build
+from installer.prefetch import prefetch
+from installer.processes import CommandError, clean_environment, run_logged
+from installer.report import Report
+
+# The first that can tell programs how far a download is.
+_PIP_WITH_PROGRESS = (24, 1)
+PIP_REQUIREMENT = "pip>=24.1"
+# A thorough look reads gigabytes, on a slow disk perhaps.
+_ASK_SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What an environment holds, from its own Python.
+
+    Attributes:
+        versions: by normalized name.
+        damaged: normalized names of packages that are not whole.
+        unknown: packages that were never completely written.
+    """
+
+    versions: dict[str, str]
+    damaged: list[str]
+    unknown: int
 
 
 class Environment:
@@ -50,13 +57,30 @@ class Environment:
     Args:
         folder: where it lies or will lie.
         log: file that receives everything pip prints.
-        say: receives the lines meant for the user.
+        report: receives what the user should see.
+        offline: folder of wheels to take packages from, instead of a package index.
+        checks_contents: compare every byte of the packages when asked what is damaged.
+        work: folder for downloads and temporary files; None takes the one that it lies in.
     """
 
-    def __init__(self, folder: Path, log: Path, say: Say) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        report: Report,
+        offline: Path | None = None,
+        checks_contents: bool = False,
+        work: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.log = log
-        self._say = say
+        self.report = report
+        self.offline = offline
+        self.work = folder.parent if work is None else work
+        self.downloads = self.work / "downloads"
+        self._checks_contents = checks_contents
+        self._inventory: Inventory | None = None
+        self.pip = Pip(self.python, log, report, self.work / "temporary", offline)
 
     @property
     def _programs(self) -> Path:
@@ -70,9 +94,46 @@ class Environment:
         """The path of a program in the environment, whether it exists or not."""
         return self._programs / (f"{name}.exe" if sys.platform == "win32" else name)
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether its pip can tell how far a download is."""
+        return release_of(self.version_of("pip") or "") >= _PIP_WITH_PROGRESS
+
+    def inventory(self) -> Inventory | None:
+        """What it holds; None where its Python does not start. Asked once between two changes."""
+        if self._inventory is None:
+            words = ["--contents"] if self._checks_contents else []
+            answer = self._ask(["-I", integrity.__file__, *words])
+            if answer is not None:
+                facts = json.loads(answer)
+                self._inventory = Inventory(facts["versions"], facts["damaged"], facts["unknown"])
+        return self._inventory
+
     def works(self) -> bool:
-        """Whether its Python starts and has pip."""
-        return self._ask("import pip; print('yes')") == "yes"
+        """Whether its Python starts, has a whole pip, and pip can take away all that is there."""
+        inventory = self.inventory()
+        return (
+            inventory is not None
+            and "pip" in inventory.versions
+            and "pip" not in inventory.damaged
+            and inventory.unknown == 0
+        )
+
+    def version_of(self, package: str) -> str | None:
+        """The version of an installed package; None when it, or the environment, is absent."""
+        inventory = self.inventory()
+        return inventory.versions.get(package) if inventory is not None else None
+
+    def damaged(self) -> list[str]:
+        """Packages of which a file is missing or changed."""
+        inventory = self.inventory()
+        return inventory.damaged if inventory is not None else []
+
+    def check_can_create(self) -> None:
+        """Raises InstallationError where this Python cannot make environments."""
+        check_interpreter(os.environ)
+        if not has_ensurepip() and not has_pip() and self._pip_wheel() is None:
+            raise no_pip_error()
 
     def create(self) -> None:
         """Make it anew; what lay there before is removed.
@@ -81,19 +142,23 @@ class Environment:
             InstallationError: this Python cannot make environments, or the folder cannot be
                 written.
         """
-        _check_interpreter()
+        self.check_can_create()
         self.remove()
-        _check_disk(self.folder)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            run_logged([sys.executable, "-m", "venv", str(self.folder)], self.log)
+            for command in self._creating_commands():
+                run_logged(command, self.log, stop=self.report.stop)
         except (CommandError, OSError) as error:
             raise InstallationError(
                 f"The Python environment in {self.folder} could not be made ({_last_line(error)}): "
                 f"see {self.log}, then run this again."
             ) from error
+        self._inventory = None
+        if not self.has_bar:
+            self._update_pip()
 
     def remove(self) -> None:
+        self._inventory = None
         if self.folder.exists():
             try:
                 shutil.rmtree(self.folder)
@@ -103,27 +168,28 @@ class Environment:
                     "close GIMP and whatever else uses it, then run this again."
                 ) from error
 
-    def version_of(self, package: str) -> str | None:
-        """The version of an installed package; None when it, or the environment, is absent."""
-        question = f"from importlib.metadata import version; print(version({package!r}))"
-        return self._ask(question)
-
     def install(self, requirements: Sequence[str], index: str | None = None) -> None:
         """Let pip install; packages that already fit are kept.
 
+        Args:
+            requirements: what to install, and perhaps options of pip's.
+            index: package index to take them from, or None for pip's own choice.
+
         Raises:
             InstallationError: pip failed, with the likely reason.
+            StoppedError: the user stopped it.
         """
-        command = [str(self.python), "-m", "pip", "install", *requirements]
-        if index is not None:
-            command += ["--index-url", index]
-        try:
-            run_logged(command, self.log, on_line=self._report_download)
-        except CommandError as error:
-            raise InstallationError(
-                f"Installing {', '.join(requirements)} failed: {_cause(error.output)}, then run "
-                f"this again (all that pip said is in {self.log})."
-            ) from error
+        what = "Installing " + ", ".join(word for word in requirements if word[:1] != "-")
+        options = [] if index is None else ["--index-url", index]
+        has_bar = self.has_bar
+        wheels: list[Path] = []
+        if has_bar and self.offline is None:
+            wheels = prefetch(
+                self.pip, [*requirements, *options], what, self.downloads, self.report
+            )
+        self._inventory = None
+        command = ["install", *requirements, *options, *map(str, wheels)]
+        self.pip.run(command, what, has_bar)
 
     def check(self, code: str, what: str) -> None:
         """Run a line of Python in the environment.
@@ -132,27 +198,48 @@ class Environment:
             InstallationError: it failed; `what` names what does not work.
         """
         try:
-            run_logged([str(self.python), "-I", "-c", code], self.log)
+            run_logged([str(self.python), "-I", "-c", code], self.log, stop=self.report.stop)
         except (CommandError, OSError) as error:
             raise InstallationError(
                 f"{what} does not work ({_last_line(error)}): see {self.log}, and report it if "
                 "running this again does not help."
             ) from error
 
-    def _report_download(self, line: str) -> None:
-        found = _DOWNLOAD.match(line)
-        if found:
-            name = found["what"].rsplit("/", 1)[-1]
-            self._say(f"      downloading {name} ({found['size']})")
+    def _creating_commands(self) -> Iterator[list[str]]:
+        command = [sys.executable, "-m", "venv", str(self.folder)]
+        if has_ensurepip():
+            yield command
+            return
+        yield [*command, "--without-pip"]
+        wheel = self._pip_wheel()
+        if wheel is not None:
+            # A wheel is an archive that Python can run from.
+            yield [str(self.python), f"{wheel}/pip", "install", "--no-index", str(wheel)]
+        else:
+            # From pip 22.3 on; Debian 12 has 23.0.
+            command = [sys.executable, "-m", "pip", "--python", str(self.python)]
+            yield [*command, "install", PIP_REQUIREMENT]
 
-    def _ask(self, question: str) -> str | None:
+    def _update_pip(self) -> None:
+        try:
+            self.install([PIP_REQUIREMENT])
+        except InstallationError as error:
+            # An index without it is no obstacle: only the progress of downloads stays untold.
+            if not has_no_build(error):
+                raise
+
+    def _pip_wheel(self) -> Path | None:
+        wheels = sorted(self.offline.glob("pip-*.whl")) if self.offline is not None else []
+        return wheels[-1] if wheels else None
+
+    def _ask(self, arguments: Sequence[str]) -> str | None:
         try:
             answer = subprocess.run(
-                [str(self.python), "-I", "-c", question],
+                [str(self.python), *arguments],
                 capture_output=True,
                 env=clean_environment(),
                 encoding="utf-8",
-                timeout=60,
+                timeout=_ASK_SECONDS,
                 check=True,
             )
         except (OSError, subprocess.SubprocessError):
@@ -160,42 +247,10 @@ class Environment:
         return answer.stdout.strip()
 
 
-def _check_interpreter() -> None:
-    if "gimp" in Path(sys.base_prefix).as_posix().lower():
-        raise InstallationError(
-            f"{sys.executable} is GIMP's own Python, which cannot hold other packages: "
-            "run this with the system's Python 3.10 or newer."
-        )
-    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
-        package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-        command = f"apt install {package}" if _is_root() else f"sudo apt install {package}"
-        raise InstallationError(
-            "This Python cannot make environments because its venv package is missing: "
-            f'run "{command}" (Debian, Ubuntu and their kin), then run this again.'
-        )
-
-
-def _is_root() -> bool:
-    return sys.platform != "win32" and os.geteuid() == 0
-
-
-def _check_disk(folder: Path) -> None:
-    existing = next(parent for parent in folder.parents if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if free < NEEDED_DISK_BYTES:
-        raise InstallationError(
-            f"The disk of {existing} has {free / 1e9:.1f} GB free, but the installation needs "
-            f"{NEEDED_DISK_BYTES / 1e9:.1f} GB: free some, or set RESTORE_OLD_PHOTO_HOME to a "
-            "folder on another disk, then run this again."
-        )
-
-
-def _cause(output: str) -> str:
-    for pattern, cause in _CAUSES:
-        if re.search(pattern, output):
-            return cause
-    lines = [line for line in output.splitlines() if line.startswith("ERROR:")]
-    return (lines[-1] if lines else "pip gave no reason") + "; mend that"
+def release_of(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version; zeros where there are none."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def _last_line(error: CommandError | OSError) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from installer.errors import InstallationError
+from installer.steps import Condition, Cost
 from plugin.layout import PLUGIN_NAME, install_plugin, remove_plugin
 from plugin.profiles import (
     Profile,
@@ -16,6 +19,7 @@ from plugin.profiles import (
     find_profiles,
     plugin_fault,
     profile_of,
+    unstarted_package,
 )
 
 PYTHON_NOTE = (
@@ -38,12 +42,32 @@ class PluginStep:
     installation: Mapping[str, str]
     console: Path | None = None
 
+    cost = Cost()
+
+    @property
+    def key(self) -> str:
+        return f"plug-in {self.profile.folder}"
+
     @property
     def title(self) -> str:
         return f"plug-in for GIMP {self.profile.version} in {self.profile.plug_ins}"
 
-    def is_done(self) -> bool:
-        return plugin_fault(self.profile, self.installation) is None
+    def condition(self) -> Condition:
+        if not (self.profile.plug_ins / PLUGIN_NAME).exists():
+            return "absent"
+        fault = plugin_fault(self.profile, self.installation)
+        return "done" if fault is None else "damaged"
+
+    def check_writable(self) -> None:
+        """Raises InstallationError where the plug-in could not be written or replaced."""
+        folders = (self.profile.plug_ins, *self.profile.plug_ins.parents)
+        existing = next(folder for folder in folders if folder.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise InstallationError(
+                f"{existing} cannot be written, so GIMP {self.profile.version} would not get the "
+                "plug-in: make that folder writable for you, or name the other profiles with "
+                "--gimp-profile, then run this again."
+            )
 
     def do(self) -> None:
         try:
@@ -83,23 +107,25 @@ class Targets:
 
 
 def find_targets(
-    named: Sequence[Path],
+    named: Sequence[Path] | None,
     system: str,
     environment: Mapping[str, str],
     home: Path,
+    remembered: Sequence[Path] = (),
 ) -> Targets:
     """Decide which profiles receive the plug-in.
 
     Args:
-        named: profile folders the user named; with any, nothing else is looked for.
+        named: profile folders the user named; None looks for all there are.
         system: a value of `sys.platform`.
         environment: environment variables, PATH among them.
         home: the user's home folder.
+        remembered: profile folders that received it earlier and may lie anywhere.
 
     Raises:
         InstallationError: a named profile belongs to a GIMP that is not supported.
     """
-    if named:
+    if named is not None:
         return Targets([(_named_profile(folder), None) for folder in named])
     targets = Targets()
     found = find_profiles(system, environment, home)
@@ -111,15 +137,40 @@ def find_targets(
                 f"GIMP {profile.version} ({profile.folder}) is too old: the plug-in needs GIMP "
                 "2.10, or 3.0.2 or newer."
             )
+    known = {profile.folder.resolve() for profile in found}
+    for folder in remembered:
+        if folder.is_dir() and folder.resolve() not in known:
+            targets.profiles.append((profile_of(folder), None))
     if any(profile.generation == 2 for profile, _ in targets.profiles):
         targets.notes.append(PYTHON_NOTE)
     _add_unstarted_gimps(targets, found, system, environment, home)
     if not targets.profiles:
+        package = unstarted_package(system, home)
+        which = (
+            f"Of {package} no settings were found" if package is not None else "No GIMP was found"
+        )
+        todo = "start it once" if package is not None else "install GIMP 3, start it once"
         targets.notes.append(
-            "No GIMP was found, so only the command line is set up: install GIMP 3, start it "
-            "once and run this again, or name its profile with --gimp-profile."
+            f"{which}, so only the command line is set up: {todo} and run this again, or name its "
+            "profile with --gimp-profile."
         )
     return targets
+
+
+def remembered_profiles(data: Path) -> list[Path]:
+    """The profiles that received the plug-in, from the data folder."""
+    try:
+        folders = json.loads((data / "profiles.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [Path(folder) for folder in folders]
+
+
+def remember_profiles(data: Path, profiles: Sequence[Profile]) -> None:
+    """Note where the plug-in goes, so that it is updated and taken away there, too."""
+    folders = dict.fromkeys([*remembered_profiles(data), *(p.folder for p in profiles)])
+    text = json.dumps([str(folder) for folder in folders], indent=2)
+    (data / "profiles.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _add_unstarted_gimps(
@@ -135,7 +186,7 @@ def _add_unstarted_gimps(
         # The override is in the list already; it may not exist before GIMP's first start.
         return
     present = {profile.version for profile in found}
-    for gimp in find_gimps(environment):
+    for gimp in find_gimps(environment, system, home):
         if gimp.version in present:
             continue
         if gimp.console is None and found:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from installer.errors import InstallationError
+from installer.steps import Condition, Cost
 
 PROGRAM = "restore-old-photo"
 
@@ -21,6 +22,9 @@ class LauncherStep:
     program: Path
     home: Path
 
+    key = "launcher"
+    cost = Cost()
+
     @property
     def link(self) -> Path:
         return self.home / ".local" / "bin" / PROGRAM
@@ -29,8 +33,8 @@ class LauncherStep:
     def title(self) -> str:
         return f"command {PROGRAM} in {self.link.parent}"
 
-    def is_done(self) -> bool:
-        return self._is_foreign() or self.is_linked()
+    def condition(self) -> Condition:
+        return "done" if self._is_foreign() or self.is_linked() else "absent"
 
     def do(self) -> None:
         try:
@@ -63,13 +67,23 @@ class RecordStep:
     path: Path
     installation: Mapping[str, str]
 
+    key = "record"
     title = "record of the installation"
+    cost = Cost()
 
-    def is_done(self) -> bool:
+    def condition(self) -> Condition:
+        record = self.read()
+        if record is None:
+            return "absent"
+        return "done" if record == self.installation else "outdated"
+
+    def read(self) -> dict[str, str] | None:
+        """What it says; None where there is none, or none that can be read."""
         try:
-            return bool(json.loads(self.path.read_text(encoding="utf-8")) == self.installation)
+            record = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return False
+            return None
+        return record if isinstance(record, dict) else None
 
     def do(self) -> None:
         temporary = self.path.with_suffix(".part")

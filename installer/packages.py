@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from installer.environment import Environment
+from installer.environment import Environment, release_of
 from installer.errors import InstallationError
-from installer.processes import CommandError
+from installer.machine import Machine, look_at_machine
+from installer.pip import has_no_build
 from installer.project import CHECKOUT, copy_project, project_fingerprint
+from installer.steps import Condition, Cost
+from installer.torch_index import torch_index
 
+PROJECT = "restore-old-photo"
 TESTED_TORCH = "torch==2.13.0"
 # What pyproject.toml asks for; taken where the tested version has no build for this machine.
 ACCEPTED_TORCH = "torch>=2.6"
@@ -24,12 +27,17 @@ class EnvironmentStep:
 
     environment: Environment
 
+    key = "environment"
+    cost = Cost(download_bytes=2_000_000, disk_bytes=20_000_000)
+
     @property
     def title(self) -> str:
         return f"Python environment in {self.environment.folder}"
 
-    def is_done(self) -> bool:
-        return self.environment.works()
+    def condition(self) -> Condition:
+        if not self.environment.folder.exists():
+            return "absent"
+        return "done" if self.environment.works() else "damaged"
 
     def do(self) -> None:
         self.environment.create()
@@ -40,38 +48,56 @@ class EnvironmentStep:
 
 @dataclass(frozen=True)
 class TorchStep:
-    """torch in the environment: one that is there and new enough stays.
+    """torch in the environment: one that is there, whole and new enough stays.
 
     Attributes:
-        index: package index to take it from, or None for pip's own choice.
+        index: package index to take it from, or None for the build that suits the machine.
+        machine: what torch will run on.
     """
 
     environment: Environment
     index: str | None = None
+    machine: Machine = field(default_factory=look_at_machine)
 
-    title = "torch, which runs the networks"
+    key = "torch"
+
+    @property
+    def title(self) -> str:
+        build = "" if self.index else f" for {self.machine.name} ({self.machine.reason})"
+        return f"torch{build}, which runs the networks"
+
+    @property
+    def cost(self) -> Cost:
+        return self.machine.torch_cost
 
     @property
     def _index_record(self) -> Path:
         return self.environment.folder / "torch-index"
 
-    def is_done(self) -> bool:
+    def condition(self) -> Condition:
         version = self.environment.version_of("torch")
-        if version is None or _release(version) < _ACCEPTED_TORCH_VERSION:
-            return False
-        return self.index is None or _read(self._index_record) == self.index
+        if version is None:
+            return "absent"
+        if "torch" in self.environment.damaged():
+            return "damaged"
+        is_chosen = self.index is None or _read(self._index_record) == self.index
+        return "done" if is_chosen and _is_accepted(version) else "outdated"
 
     def do(self) -> None:
-        options = ["--force-reinstall"] if self.environment.version_of("torch") else []
+        environment = self.environment
+        index = self.index
+        if index is None and environment.offline is None:
+            index = _read(self._index_record)
+            index = index or torch_index(environment, self.machine, TESTED_TORCH)
+        options = ["--force-reinstall"] if environment.version_of("torch") else []
         try:
-            self.environment.install([TESTED_TORCH, *options], self.index)
+            environment.install([TESTED_TORCH, *options], index)
         except InstallationError as error:
-            cause = error.__cause__
-            if not (isinstance(cause, CommandError) and "No matching dist" in cause.output):
+            if not has_no_build(error):
                 raise
-            self.environment.install([ACCEPTED_TORCH, *options], self.index)
-        if self.index is not None:
-            self._index_record.write_text(self.index, encoding="utf-8")
+            environment.install([ACCEPTED_TORCH, *options], index)
+        if index is not None:
+            self._index_record.write_text(index, encoding="utf-8")
 
     def undo(self) -> None:
         # Half-written packages can pass for whole ones with pip: only a new environment is sure.
@@ -85,35 +111,59 @@ class ProjectStep:
     environment: Environment
     checkout: Path = CHECKOUT
 
+    key = "project"
     title = "Restore Old Photo with its networks and other packages"
+    cost = Cost(download_bytes=300_000_000, disk_bytes=620_000_000)
 
     @property
     def _record(self) -> Path:
         return self.environment.folder / "project-fingerprint"
 
-    def is_done(self) -> bool:
-        return (
-            _read(self._record) == project_fingerprint(self.checkout)
-            and self.environment.version_of("restore-old-photo") is not None
-        )
+    def condition(self) -> Condition:
+        recorded = _read(self._record)
+        if recorded is None or self.environment.version_of(PROJECT) is None:
+            return "absent"
+        if recorded != project_fingerprint(self.checkout):
+            return "outdated"
+        return "damaged" if self._damaged() else "done"
 
     def do(self) -> None:
+        environment = self.environment
         self._record.unlink(missing_ok=True)
-        with tempfile.TemporaryDirectory(prefix="restore-old-photo-") as temporary:
-            source = Path(temporary) / "restore-old-photo"
-            source.mkdir()
-            copy_project(source, self.checkout)
-            self.environment.install([str(source)])
-        self.environment.check("import torch, backend.cli", "The installed program")
+        inventory = environment.inventory()
+        versions = inventory.versions if inventory is not None else {}
+        damaged = [f"{name}=={versions[name]}" for name in self._damaged() if name != PROJECT]
+        if damaged:
+            environment.install(["--force-reinstall", "--no-deps", *damaged])
+        # The system's folder for temporary files may be too small for the networks.
+        source = environment.work / "source"
+        shutil.rmtree(source, ignore_errors=True)
+        try:
+            copy_project(source / PROJECT, self.checkout)
+            environment.install([str(source / PROJECT)])
+        except OSError as error:
+            raise InstallationError(
+                f"The program could not be copied to {source} ({error.strerror or error}): free "
+                "some space there or make it writable for you, then run this again."
+            ) from error
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
+        environment.check("import torch, backend.cli", "The installed program")
+        # Nothing is fetched after this step.
+        shutil.rmtree(environment.downloads, ignore_errors=True)
         self._record.write_text(project_fingerprint(self.checkout), encoding="utf-8")
 
     def undo(self) -> None:
-        self.environment.remove()
+        # The packages stay: torch, which took longest, is whole. What pip left half-written shows
+        # in the inventory, and then the environment is made anew.
+        self._record.unlink(missing_ok=True)
+
+    def _damaged(self) -> list[str]:
+        return [name for name in self.environment.damaged() if name != "torch"]
 
 
-def _release(version: str) -> tuple[int, ...]:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return tuple(int(part) for part in found.groups()) if found else (0, 0)
+def _is_accepted(version: str) -> bool:
+    return release_of(version) >= _ACCEPTED_TORCH_VERSION
 
 
 def _read(path: Path) -> str | None:

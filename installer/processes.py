@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from installer.report import Stop
 
 # Settings of the user's own Python must not reach into the environment, and pip refuses to
 # install into an environment at all while PIP_USER is on.
@@ -52,7 +55,11 @@ def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str,
 
 
 def run_logged(
-    command: Sequence[str], log: Path, on_line: Callable[[str], None] | None = None
+    command: Sequence[str],
+    log: Path,
+    on_line: Callable[[str], None] | None = None,
+    stop: Stop | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> str:
     """Run a command to its end and append its output to the log.
 
@@ -60,16 +67,20 @@ def run_logged(
         command: program and arguments.
         log: a file; its folder is made when missing.
         on_line: called with each line as it is printed, without the line end.
+        stop: ends the program when the user asks for it.
+        variables: the program's environment variables; None takes this process's, cleaned.
 
     Returns:
         The whole output.
 
     Raises:
         CommandError: the exit status is not 0.
+        StoppedError: the user stopped it.
         OSError: the program or the log cannot be opened.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
+    stop = stop or Stop()
     with (
         log.open("a", encoding="utf-8") as record,
         subprocess.Popen(
@@ -77,20 +88,26 @@ def run_logged(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=clean_environment(),
+            env=clean_environment() if variables is None else dict(variables),
             encoding="utf-8",
             errors="replace",
+            # Windows knows no such inheritance.
+            pass_fds=() if sys.platform == "win32" else stop.descriptors,
         ) as process,
+        stop.ending(process),
     ):
         record.write("$ " + " ".join(command) + "\n")
         assert process.stdout is not None
         for line in process.stdout:
-            record.write(line)
-            record.flush()
-            lines.append(line)
+            # Hundreds of them a second, of use to a progress bar alone.
+            if not line.startswith("Progress "):
+                record.write(line)
+                record.flush()
+                lines.append(line)
             if on_line is not None:
                 on_line(line.rstrip())
     output = "".join(lines)
+    stop.check()
     if process.returncode != 0:
         raise CommandError(command, process.returncode, output)
     return output

@@ -26,6 +26,7 @@ def project_version(checkout: Path = CHECKOUT) -> str:
 
 def copy_project(target: Path, checkout: Path = CHECKOUT) -> None:
     """Copy what belongs to the package; a build writes beside its sources, so it gets its own."""
+    target.mkdir(parents=True, exist_ok=True)
     for part in _PARTS:
         source = checkout / part
         if source.is_dir():

@@ -8,23 +8,56 @@ run takes that step back and does it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-Say = Callable[[str], None]
+from installer.report import Report
+
+# In the marker while no step is half done.
+_BETWEEN = "-"
+
+Condition = Literal["done", "absent", "outdated", "damaged"]
+"""Of what a step makes: whole; not there; of another version or choice; there but not whole."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step takes, about.
+
+    Attributes:
+        download_bytes: from the network.
+        disk_bytes: in the end, in the data folder.
+    """
+
+    download_bytes: int = 0
+    disk_bytes: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.download_bytes + other.download_bytes, self.disk_bytes + other.disk_bytes)
 
 
 class Step(Protocol):
     """One thing the installer does."""
 
     @property
-    def title(self) -> str:
-        """What the step makes, for people; it also names the step in the marker."""
+    def key(self) -> str:
+        """A word for programs: it names the step in the marker, and its text in the window."""
         ...
 
-    def is_done(self) -> bool:
-        """Whether nothing is left to do; changes nothing."""
+    @property
+    def title(self) -> str:
+        """What the step makes, for people."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """What doing it takes."""
+        ...
+
+    def condition(self) -> Condition:
+        """What is there; changes nothing."""
         ...
 
     def do(self) -> None:
@@ -43,47 +76,58 @@ class Marker:
         self.path = path
 
     def read(self) -> str | None:
-        """The title of the step in progress; None when no installation is incomplete."""
+        """The key of the step in progress; None when no installation is incomplete."""
         try:
             return self.path.read_text(encoding="utf-8").strip()
         except OSError:
             return None
 
-    def write(self, title: str) -> None:
+    def write(self, key: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(title + "\n", encoding="utf-8")
+        self.path.write_text(key + "\n", encoding="utf-8")
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
 
 
-def run_steps(steps: Sequence[Step], marker: Marker, say: Say) -> None:
+def run_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     """Do what is not done yet, in order.
 
     Raises:
         InstallationError: a step failed; the marker stays, and the next run repairs.
+        StoppedError: the user stopped it; the same holds.
     """
-    interrupted = marker.read()
-    for step in steps:
-        if step.title == interrupted:
-            say(f"The last installation was cut short here: {step.title}. Repairing it.")
-            step.undo()
+    _undo_interrupted(steps, marker, report)
     for number, step in enumerate(steps, start=1):
+        report.stop.check()
         heading = f"[{number}/{len(steps)}] {step.title}"
-        if step.is_done():
-            say(f"{heading}: already there")
+        if step.condition() == "done":
+            report.say(f"{heading}: already there")
             continue
-        marker.write(step.title)
-        say(heading)
+        marker.write(step.key)
+        report.begin(number, len(steps), step.key)
+        report.say(heading)
         started = time.monotonic()
         step.do()
-        say(f"      done in {time.monotonic() - started:.0f} s")
+        marker.write(_BETWEEN)
+        report.say(f"      done in {time.monotonic() - started:.0f} s")
     marker.clear()
 
 
-def undo_steps(steps: Sequence[Step], marker: Marker, say: Say) -> None:
+def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
+    interrupted = marker.read()
+    if interrupted in (None, _BETWEEN):
+        return
+    # A marker cut short by a full disk, or of another version, names no step: nothing is sure.
+    for step in [step for step in steps if step.key == interrupted] or steps:
+        report.say(f"The last installation was cut short here: {step.title}. Repairing it.")
+        step.undo()
+
+
+def undo_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     """Take all steps back, the last one first."""
-    for step in reversed(steps):
-        say(f"Removing: {step.title}")
+    for number, step in enumerate(reversed(steps), start=1):
+        report.begin(number, len(steps), step.key)
+        report.say(f"Removing: {step.title}")
         step.undo()
     marker.clear()

@@ -100,14 +100,21 @@ def profile_of(folder: Path, fallback: str = "3") -> Profile:
     return Profile(folder, name if _VERSION_FOLDER.fullmatch(name) else fallback)
 
 
-def find_gimps(environment: Mapping[str, str]) -> list[Gimp]:
-    """The GIMPs of version 3 and later on the search path, one for each version.
+def find_gimps(
+    environment: Mapping[str, str], system: str = sys.platform, home: Path | None = None
+) -> list[Gimp]:
+    """The GIMPs of version 3 and later on the search path and in the usual places, one a version.
 
     2.10 is left out: whether it can run Python depends on its package, and only its profile says
     that somebody uses it.
     """
     consoles: dict[str, Path | None] = {}
-    for program in _programs(environment.get("PATH", "")):
+    home = Path.home() if home is None else home
+    usual = map(str, program_folders(system, environment, home))
+    for program in _programs(os.pathsep.join([environment.get("PATH", ""), *usual])):
+        if system == "win32" and "console" not in program.name:
+            # The others open a window to answer.
+            continue
         version = _version(program)
         if version is None or int(version.split(".")[0]) < 3:
             continue
@@ -143,8 +150,11 @@ def plugin_fault(profile: Profile, installation: Mapping[str, str]) -> str | Non
 def configuration_folders(system: str, environment: Mapping[str, str], home: Path) -> list[Path]:
     """The folders that may hold profiles; GIMP's own package comes first, then the sandboxes."""
     if system == "win32":
-        roaming = environment.get("APPDATA")
-        return [(Path(roaming) if roaming else home / "AppData" / "Roaming") / "GIMP"]
+        roaming = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
+        # Windows keeps apart what a program from its Store writes there.
+        packages = _local_data(environment, home) / "Packages"
+        stored = sorted(packages.glob("*GIMP*/LocalCache/Roaming/GIMP"))
+        return [roaming / "GIMP", *stored]
     if system == "darwin":
         return [home / "Library" / "Application Support" / "GIMP"]
     configuration = environment.get("XDG_CONFIG_HOME")
@@ -156,6 +166,40 @@ def configuration_folders(system: str, environment: Mapping[str, str], home: Pat
         home / "snap" / "gimp" / "current" / ".config" / "GIMP",
     ]
     return list(dict.fromkeys(candidates))
+
+
+def program_folders(system: str, environment: Mapping[str, str], home: Path) -> list[Path]:
+    """Where GIMP's own installers put its programs, apart from the search path."""
+    if system == "win32":
+        programs = Path(environment.get("ProgramFiles") or "C:/Program Files")
+        parents = [programs, _local_data(environment, home) / "Programs"]
+        return [folder for parent in parents for folder in sorted(parent.glob("GIMP*/bin"))]
+    if system == "darwin":
+        parents = [Path("/Applications"), home / "Applications"]
+        pattern = "GIMP*.app/Contents/MacOS"
+        return [folder for parent in parents for folder in sorted(parent.glob(pattern))]
+    return []
+
+
+def unstarted_package(system: str, home: Path, root: Path = Path("/")) -> str | None:
+    """A GIMP as Flatpak, Snap or AppImage that is installed, in words; None where there is none.
+
+    Only their profiles tell the version, and those appear at the first start.
+    """
+    if not system.startswith("linux"):
+        return None
+    flatpak = "flatpak/app/org.gimp.GIMP"
+    if any((folder / flatpak).exists() for folder in (root / "var/lib", home / ".local/share")):
+        return "the Flatpak of GIMP"
+    if (root / "snap" / "gimp").exists():
+        return "the Snap of GIMP"
+    folders = (home / "Applications", home / "Downloads", home / "Desktop", home / "bin", home)
+    images = (image for folder in folders for image in sorted(folder.glob("*.AppImage")))
+    return next((str(image) for image in images if image.name.lower().startswith("gimp")), None)
+
+
+def _local_data(environment: Mapping[str, str], home: Path) -> Path:
+    return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
 
 
 def _below(folders: Iterable[Path]) -> list[Profile]:

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from installer.console import ConsoleReport
 from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.packages import EnvironmentStep, TorchStep
 from installer.processes import clean_environment
 from installer.project import CHECKOUT
-from installer.steps import Marker, Step, run_steps
+from installer.steps import Condition, Cost, Marker, Step, run_steps
 
 CHECKS = (
     ("ruff", ["ruff", "check", "."]),
@@ -37,14 +38,18 @@ class TestPackagesStep:
 
     environment: Environment
 
+    key = "tests"
     title = "packages of the project and its tests"
+    cost = Cost()
 
     @property
     def _record(self) -> Path:
         return self.environment.folder / "tests-fingerprint"
 
-    def is_done(self) -> bool:
-        return self._record.is_file() and self._record.read_text() == self._fingerprint()
+    def condition(self) -> Condition:
+        if not self._record.is_file():
+            return "absent"
+        return "done" if self._record.read_text() == self._fingerprint() else "outdated"
 
     def do(self) -> None:
         self.environment.install(["--editable", f"{CHECKOUT}[test]"])
@@ -66,14 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--torch-index", metavar="URL", help="package index to take torch from")
     options, pytest_arguments = parser.parse_known_args(arguments)
     folder = options.environment.absolute()
-    environment = Environment(folder, folder / "pip.log", print)
+    report = ConsoleReport()
+    work = folder.with_name(f"{folder.name}.work")
+    environment = Environment(folder, folder / "pip.log", report, work=work)
     steps: list[Step] = [
         EnvironmentStep(environment),
         TorchStep(environment, options.torch_index),
         TestPackagesStep(environment),
     ]
     try:
-        run_steps(steps, Marker(folder / "incomplete"), print)
+        run_steps(steps, Marker(folder / "incomplete"), report)
     except InstallationError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

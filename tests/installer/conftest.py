@@ -57,11 +57,12 @@ def main():
 """
 
 
-def write_wheel(folder: Path, name: str, version: str) -> None:
-    """Put a package with one empty module into a folder of wheels."""
+def write_wheel(folder: Path, name: str, version: str, size_bytes: int = 0) -> None:
+    """Put a package with one module and some ballast into a folder of wheels."""
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}/__init__.py", "")
+        wheel.writestr(f"{name}/ballast", os.urandom(size_bytes))
         wheel.writestr(
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         )
@@ -141,6 +142,11 @@ class User:
 def user(tmp_path: Path) -> User:
     if sys.platform == "win32":
         pytest.skip("the stand-in programs are shell scripts")
+    return make_user(tmp_path)
+
+
+def make_user(tmp_path: Path) -> User:
+    """A fresh home folder, a checkout and its packages in a folder."""
     # A space and a letter outside ASCII, as real home folders have them.
     home = tmp_path / "Jörg Müller"
     checkout = tmp_path / "checkout"
@@ -150,11 +156,16 @@ def user(tmp_path: Path) -> User:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(CHECKOUT / "installer", checkout / "installer", ignore=ignored)
     shutil.copytree(CHECKOUT / "plugin", checkout / "plugin", ignore=ignored)
-    for place in ("models/__init__.py", "models/registry.py", "README.md", "LICENSE"):
+    shutil.copytree(CHECKOUT / "backend/downloads", checkout / "backend/downloads", ignore=ignored)
+    for place in (
+        *("models/__init__.py", "models/registry.py", "README.md", "LICENSE"),
+        "backend/errors.py",
+    ):
         shutil.copyfile(CHECKOUT / place, checkout / place)
     (checkout / "pyproject.toml").write_text(PYPROJECT)
     (checkout / "installer" / "build_backend.py").write_text(BUILD_BACKEND)
     (checkout / "backend" / "__init__.py").touch()
     (checkout / "backend" / "cli.py").write_text(CLI)
-    write_wheel(wheels, "torch", "2.13.0")
+    # As from an index of CPU builds: nobody has to look for another.
+    write_wheel(wheels, "torch", "2.13.0+cpu")
     return User(home, checkout, wheels)

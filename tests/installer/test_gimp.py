@@ -8,14 +8,22 @@ from pathlib import Path
 import pytest
 
 from installer.errors import InstallationError
-from installer.gimp import PluginStep, Targets, find_targets
+from installer.gimp import (
+    PluginStep,
+    Targets,
+    find_targets,
+    remember_profiles,
+    remembered_profiles,
+)
 from plugin.profiles import Profile
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "0.1.0"}
 
 
-def targets_of(home: Path, path: Path | None = None, named: tuple[Path, ...] = ()) -> Targets:
+def targets_of(
+    home: Path, path: Path | None = None, named: tuple[Path, ...] | None = None
+) -> Targets:
     return find_targets(named, "linux", {"PATH": str(path) if path else ""}, home)
 
 
@@ -51,9 +59,9 @@ def test_each_profile_receives_the_plug_in_of_its_gimp(
     tmp_path: Path, version: str, host: str
 ) -> None:
     step = PluginStep(Profile(tmp_path, version), INSTALLATION)
-    assert not step.is_done()
+    assert step.condition() == "absent"
     step.do()
-    assert step.is_done()
+    assert step.condition() == "done"
     folder = tmp_path / "plug-ins" / "restore-old-photo"
     assert (folder / f"restore_old_photo_{host}").is_dir()
     step.undo()
@@ -103,7 +111,7 @@ def test_gimp_makes_its_own_profile_before_the_plug_in_comes(tmp_path: Path) -> 
     step = PluginStep(Profile(folder, "3.2"), INSTALLATION, console)
     step.do()
     assert (folder / "gimprc").exists()
-    assert step.is_done()
+    assert step.condition() == "done"
 
 
 @posix_only
@@ -111,7 +119,7 @@ def test_the_plug_in_comes_also_where_gimp_cannot_make_its_profile(tmp_path: Pat
     console = write_gimp(tmp_path / "bin", "gimp-console", "3.2.6", "exit 1")
     step = PluginStep(Profile(tmp_path / "3.2", "3.2"), INSTALLATION, console)
     step.do()
-    assert step.is_done()
+    assert step.condition() == "done"
 
 
 def test_named_profiles_are_the_only_ones(tmp_path: Path) -> None:
@@ -119,6 +127,37 @@ def test_named_profiles_are_the_only_ones(tmp_path: Path) -> None:
     named = tmp_path / "portable"
     targets = targets_of(tmp_path, named=(named,))
     assert [profile.folder for profile, _ in targets.profiles] == [named]
+
+
+def test_no_profile_may_be_chosen(tmp_path: Path) -> None:
+    make_profile(tmp_path, "3.0")
+    assert targets_of(tmp_path, named=()).profiles == []
+
+
+def test_profiles_that_were_named_once_are_found_again_while_they_are_there(
+    tmp_path: Path,
+) -> None:
+    portable = tmp_path / "portable"
+    portable.mkdir()
+    usual = make_profile(tmp_path, "3.0")
+    data = tmp_path / "data"
+    data.mkdir()
+    assert remembered_profiles(data) == []
+    remember_profiles(data, [Profile(portable, "3"), Profile(tmp_path / "gone", "3")])
+    remember_profiles(data, [Profile(usual, "3.0")])
+    remembered = remembered_profiles(data)
+    assert remembered == [portable, tmp_path / "gone", usual]
+    targets = find_targets(None, "linux", {"PATH": ""}, tmp_path, remembered)
+    assert [profile.folder for profile, _ in targets.profiles] == [usual, portable]
+
+
+def test_a_damaged_plug_in_is_told_from_a_missing_one(tmp_path: Path) -> None:
+    step = PluginStep(Profile(tmp_path, "3.0"), INSTALLATION)
+    step.do()
+    (tmp_path / "plug-ins/restore-old-photo/restore_old_photo_shared/client.py").write_text("")
+    assert step.condition() == "damaged"
+    step.do()
+    assert step.condition() == "done"
 
 
 def test_a_named_profile_of_2_8_is_refused_in_words(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
     assert script.read_bytes() == whole
 
     # Killed after the last step, before the marker went.
-    (user.data / "installation.incomplete").write_text("record of the installation\n")
+    (user.data / "installation.incomplete").write_text("record\n")
     assert user.install("--no-demo")[0] == 0
     assert not (user.data / "installation.incomplete").exists()
     assert (user.data / "installation.json").exists()
@@ -86,23 +87,64 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
     assert "newer program called with demo -o" in output
 
 
-def test_killed_at_any_step_the_next_run_finishes_the_installation(user: User) -> None:
+def test_killed_at_any_moment_the_next_run_finishes_the_installation(user: User) -> None:
     user.profile.mkdir(parents=True)
-    for step in ("[1/6]", "[2/6]", "[3/6]"):
+    # The step, the seconds into it, and whether the programs it runs are killed as well.
+    for step, seconds, is_all in (
+        ("[1/6]", 0.0, True),
+        ("[1/6]", 0.5, False),
+        ("[2/6]", 0.3, False),
+        ("[3/6]", 0.3, True),
+        ("[3/6]", 0.6, False),
+    ):
         process = user.start("--no-demo")
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(step):
                 break
-        os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(seconds)
+        if is_all:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
         process.communicate()
         assert (user.data / "installation.incomplete").exists(), step
         assert not (user.data / "installation.json").exists(), step
     status, output = user.install()
     assert status == 0, output
-    assert "cut short" in output
+    assert "finishes an installation that was cut short" in output
     assert "program called with demo -o" in output
     assert not (user.data / "installation.incomplete").exists()
+    assert user.install("--repair", "--dry-run")[1].count("is set up already") == 1
+
+
+def test_what_was_damaged_is_noticed_and_mended(user: User) -> None:
+    user.profile.mkdir(parents=True)
+    user.install("--no-demo")
+    (packages,) = user.environment.glob("lib/python3*/site-packages")
+    module = packages / "torch" / "__init__.py"
+    module.write_text("damaged")
+    cli = packages / "backend" / "cli.py"
+    whole = cli.read_bytes()
+    cli.unlink()
+    status, output = user.install("--no-demo")
+    assert status == 0, output
+    assert "repairs:" in output
+    assert "which runs the networks (damaged)" in output
+    assert module.read_text() == ""
+    assert cli.read_bytes() == whole
+
+    # The size is right, the bytes are not: only a thorough look sees that.
+    cli.write_bytes(whole[::-1])
+    assert "is set up already" in user.install("--dry-run")[1]
+    status, output = user.install("--repair", "--no-demo")
+    assert status == 0, output
+    assert cli.read_bytes() == whole
+
+    # A Python that does not start any more, as after an update of the system.
+    user.environment.joinpath("bin", "python").unlink()
+    assert user.install("--no-demo")[0] == 0
+    assert os.access(program_of(user), os.X_OK)
 
 
 def test_removal_leaves_other_plug_ins_and_the_users_weights(user: User) -> None:
@@ -140,6 +182,14 @@ def test_an_unwritable_data_folder_is_said_in_one_sentence(user: User, tmp_path:
     assert status == 1
     assert output.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in output
+
+
+def test_a_window_without_a_screen_is_refused_with_the_command_that_needs_none(user: User) -> None:
+    status, output = user.install("--window")
+    assert status == 1
+    assert output.count("\n") == 1
+    assert 'run "python3 -m installer" instead' in output
+    assert list(user.home.iterdir()) == []
 
 
 def test_a_missing_photo_is_said_before_anything_is_done(user: User) -> None:

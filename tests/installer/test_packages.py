@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import ensurepip
 import importlib.util
-import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from installer import environment as environment_module
 from installer.environment import Environment
 from installer.errors import InstallationError
+from installer.machine import Machine
 from installer.packages import TESTED_TORCH, TorchStep
+from installer.pip import Pip
 from installer.processes import CommandError, clean_environment
+from installer.report import Report, Transfer
+from tests.installer.mounts import needs_mounts, small_disk
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+NO_NETWORK = "after connection broken by 'NewConnectionError\nERROR: No matching distribution found"
+CPU = Machine("linux", "cpu")
+# Where the usual index has the right build, so that none is looked up.
+APPLE = Machine("darwin", "apple")
 
 
 class RecordingEnvironment(Environment):
     """Instead of running pip it notes what was asked, and offers the given torch alone."""
 
     def __init__(self, folder: Path, torch: str | None, offered: str = TESTED_TORCH) -> None:
-        super().__init__(folder, folder / "log", print)
+        super().__init__(folder, folder / "log", Report())
         self.torch = torch
         self.offered = offered
         self.asked: list[tuple[Sequence[str], str | None]] = []
@@ -39,13 +48,13 @@ class RecordingEnvironment(Environment):
 
 def test_the_tested_torch_is_asked_for_from_pips_own_index(tmp_path: Path) -> None:
     environment = RecordingEnvironment(tmp_path, torch=None)
-    TorchStep(environment).do()
+    TorchStep(environment, machine=APPLE).do()
     assert environment.asked == [(["torch==2.13.0"], None)]
 
 
 def test_any_supported_torch_is_taken_where_the_tested_one_has_no_build(tmp_path: Path) -> None:
     environment = RecordingEnvironment(tmp_path, torch=None, offered="torch>=2.6")
-    TorchStep(environment).do()
+    TorchStep(environment, machine=APPLE).do()
     assert [requirements[0] for requirements, _ in environment.asked] == [
         "torch==2.13.0",
         "torch>=2.6",
@@ -56,34 +65,61 @@ def test_a_network_failure_is_not_answered_with_another_torch(tmp_path: Path) ->
     class Offline(RecordingEnvironment):
         def install(self, requirements: Sequence[str], index: str | None = None) -> None:
             self.asked.append((requirements, index))
-            raise InstallationError("offline") from CommandError(["pip"], 1, "ReadTimeoutError")
+            raise InstallationError("offline") from CommandError(["pip"], 1, NO_NETWORK)
 
     environment = Offline(tmp_path, torch=None)
     with pytest.raises(InstallationError):
-        TorchStep(environment).do()
+        TorchStep(environment, machine=APPLE).do()
     assert len(environment.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("version", "is_kept"),
-    [("2.6.0", True), ("2.13.0+cpu", True), ("3.0", True), ("2.5.1", False), (None, False)],
+    ("version", "condition"),
+    [
+        ("2.6.0", "done"),
+        ("2.13.0+cpu", "done"),
+        ("3.0", "done"),
+        ("2.5.1", "outdated"),
+        (None, "absent"),
+    ],
 )
 def test_a_torch_that_is_new_enough_is_kept(
-    tmp_path: Path, version: str | None, is_kept: bool
+    tmp_path: Path, version: str | None, condition: str
 ) -> None:
-    assert TorchStep(RecordingEnvironment(tmp_path, torch=version)).is_done() is is_kept
+    environment = RecordingEnvironment(tmp_path, torch=version)
+    assert TorchStep(environment, machine=CPU).condition() == condition
 
 
 def test_choosing_an_index_replaces_a_torch_from_elsewhere_once(tmp_path: Path) -> None:
     environment = RecordingEnvironment(tmp_path, torch="2.13.0")
-    step = TorchStep(environment, index="file:///wheels")
-    assert not step.is_done()
+    step = TorchStep(environment, index="file:///wheels", machine=CPU)
+    assert step.condition() == "outdated"
     step.do()
     assert environment.asked == [([TESTED_TORCH, "--force-reinstall"], "file:///wheels")]
-    assert step.is_done()
-    assert TorchStep(environment).is_done()
+    assert step.condition() == "done"
+    assert TorchStep(environment, machine=CPU).condition() == "done"
 
 
+def pip_that_says(
+    folder: Path, output: str, offline: Path | None = None, report: Report | None = None
+) -> Pip:
+    """A pip that prints this and fails."""
+    folder.mkdir(exist_ok=True)
+    (folder / "says").write_text(output)
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\ncat '{folder}/says'\nexit 1\n")
+    program.chmod(0o755)
+    return Pip(program, folder / "pip.log", report or Report(), folder / "temporary", offline)
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@posix_only
+@pytest.mark.usefixtures("no_proxy")
 @pytest.mark.parametrize(
     ("output", "words"),
     [
@@ -95,33 +131,49 @@ def test_choosing_an_index_replaces_a_torch_from_elsewhere_once(tmp_path: Path) 
     ],
 )
 def test_what_pip_says_becomes_a_reason_and_an_advice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, words: str
+    tmp_path: Path, output: str, words: str
 ) -> None:
-    def fail(*_: Any, **__: Any) -> str:
-        raise CommandError(["pip"], 1, output)
-
-    monkeypatch.setattr(environment_module, "run_logged", fail)
-    environment = Environment(tmp_path, tmp_path / "pip.log", print)
     with pytest.raises(InstallationError) as caught:
-        environment.install(["torch"])
+        pip_that_says(tmp_path, output).run(["install", "torch"], "Installing torch")
     assert words in str(caught.value)
     assert "run this again" in str(caught.value)
     assert str(tmp_path / "pip.log") in str(caught.value)
 
 
-def test_large_downloads_are_said_with_their_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pretend(_: Sequence[str], __: Path, on_line: Any) -> str:
-        on_line("Collecting torch")
-        on_line("  Downloading wheels/torch-2.13.0-cp311.whl (190.1 MB)")
-        on_line("  Downloading small-1.0.whl (12 kB)")
-        return ""
+@posix_only
+def test_a_package_that_an_offline_folder_lacks_is_named(tmp_path: Path) -> None:
+    output = "ERROR: No matching distribution found for numpy>=1.26"
+    pip = pip_that_says(tmp_path, output, offline=tmp_path / "wheels")
+    with pytest.raises(InstallationError, match=r"has no numpy for Python 3\.\d+ on .*--fill-off"):
+        pip.run(["install", "torch"], "Installing torch")
 
-    monkeypatch.setattr(environment_module, "run_logged", pretend)
-    said: list[str] = []
-    Environment(tmp_path, tmp_path / "pip.log", said.append).install(["torch"])
-    assert [line.strip() for line in said] == ["downloading torch-2.13.0-cp311.whl (190.1 MB)"]
+
+@posix_only
+def test_downloads_are_told_with_their_size_and_their_progress(tmp_path: Path) -> None:
+    class Listening(Report):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lines: list[str] = []
+            self.transfers: list[Transfer] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line.strip())
+
+        def transfer(self, transfer: Transfer) -> None:
+            self.transfers.append(transfer)
+
+    output = (
+        "Collecting torch\n  Downloading wheels/torch-2.13.0-cp311.whl (190.1 MB)\n"
+        "Progress 1000 of 190100000\n  Downloading small-1.0.whl (12 kB)\n"
+    )
+    report = Listening()
+    pip = pip_that_says(tmp_path, output, report=report)
+    with pytest.raises(InstallationError):
+        pip.run(["install", "torch"], "Installing torch")
+    assert report.lines == ["downloading torch-2.13.0-cp311.whl (190.1 MB)"]
+    assert report.transfers == [Transfer("torch-2.13.0-cp311.whl", 1000, 190_100_000)]
+    # Of use to a progress bar alone.
+    assert "Progress" not in (tmp_path / "pip.log").read_text()
 
 
 def test_a_missing_venv_package_is_named_with_the_command_that_brings_it(
@@ -129,26 +181,40 @@ def test_a_missing_venv_package_is_named_with_the_command_that_brings_it(
 ) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "ensurepip" else real(name)
+        importlib.util,
+        "find_spec",
+        lambda name: None if name in ("ensurepip", "pip") else real(name),
     )
     with pytest.raises(InstallationError, match=r"apt install python3\.\d+-venv"):
-        Environment(tmp_path / "environment", tmp_path / "log", print).create()
+        Environment(tmp_path / "environment", tmp_path / "log", Report()).create()
 
 
-def test_gimps_own_python_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.base_prefix", "/Applications/GIMP.app/Contents/Resources")
-    with pytest.raises(InstallationError, match="GIMP's own Python"):
-        Environment(tmp_path / "environment", tmp_path / "log", print).create()
-
-
-def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
+@pytest.mark.slow
+def test_without_ensurepip_the_pip_of_this_python_makes_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(InstallationError, match=r"1\.0 GB free"):
-        Environment(tmp_path / "environment", tmp_path / "log", print).create()
-    assert list(tmp_path.iterdir()) == []
+    bundled = Path(ensurepip.__file__).parent / "_bundled"
+    if not list(bundled.glob("pip-*.whl")):
+        pytest.skip("this Python's ensurepip brings no pip")
+    real = importlib.util.find_spec
+    missing = ("ensurepip", "pip")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in missing else real(name)
+    )
+    environment = Environment(tmp_path / "environment", tmp_path / "log", Report(), bundled)
+    environment.create()
+    assert environment.works()
+
+
+@pytest.mark.slow
+@needs_mounts
+def test_a_disk_that_fills_up_while_the_environment_is_made_is_one_sentence(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", size_bytes=2_000_000) as disk:
+        environment = Environment(disk / "environment", tmp_path / "log", Report())
+        with pytest.raises(InstallationError, match=r"could not be made \(.*No space left"):
+            environment.create()
 
 
 def test_settings_of_the_users_own_python_do_not_reach_ours() -> None:

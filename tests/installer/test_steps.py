@@ -10,7 +10,8 @@ import pytest
 
 from installer.errors import InstallationError
 from installer.launcher import LauncherStep, RecordStep, command_for
-from installer.steps import Marker, run_steps, undo_steps
+from installer.report import Report, StoppedError
+from installer.steps import Condition, Cost, Marker, run_steps, undo_steps
 
 
 @dataclass
@@ -19,9 +20,14 @@ class PretendStep:
     history: list[str] = field(default_factory=list)
     done: bool = False
     fails: bool = False
+    cost = Cost()
 
-    def is_done(self) -> bool:
-        return self.done
+    @property
+    def key(self) -> str:
+        return self.title
+
+    def condition(self) -> Condition:
+        return "done" if self.done else "absent"
 
     def do(self) -> None:
         self.history.append(f"do {self.title}")
@@ -34,10 +40,6 @@ class PretendStep:
         self.done = False
 
 
-def say_nothing(_: str) -> None:
-    pass
-
-
 def test_steps_are_done_in_order_and_done_ones_are_left_alone(tmp_path: Path) -> None:
     history: list[str] = []
     steps = [
@@ -46,7 +48,7 @@ def test_steps_are_done_in_order_and_done_ones_are_left_alone(tmp_path: Path) ->
         PretendStep("c", history),
     ]
     marker = Marker(tmp_path / "incomplete")
-    run_steps(steps, marker, say_nothing)
+    run_steps(steps, marker, Report())
     assert history == ["do a", "do c"]
     assert marker.read() is None
 
@@ -58,18 +60,48 @@ def test_a_failed_step_leaves_the_marker_and_is_taken_back_before_it_is_done_aga
     steps = [PretendStep("a", history), PretendStep("b", history, fails=True)]
     marker = Marker(tmp_path / "incomplete")
     with pytest.raises(InstallationError):
-        run_steps(steps, marker, say_nothing)
+        run_steps(steps, marker, Report())
     assert marker.read() == "b"
     steps[1].fails = False
-    run_steps(steps, marker, say_nothing)
+    run_steps(steps, marker, Report())
     assert history == ["do a", "do b", "undo b", "do b"]
+    assert marker.read() is None
+
+
+@pytest.mark.parametrize("text", ["a step of another version\n", ""])
+def test_a_marker_that_names_no_step_takes_all_of_them_back(tmp_path: Path, text: str) -> None:
+    history: list[str] = []
+    steps = [PretendStep("a", history, done=True), PretendStep("b", history, done=True)]
+    marker = Marker(tmp_path / "incomplete")
+    marker.path.write_text(text)
+    run_steps(steps, marker, Report())
+    assert history == ["undo a", "undo b", "do a", "do b"]
+
+
+def test_a_stopped_installation_ends_between_two_steps_and_goes_on_there(tmp_path: Path) -> None:
+    history: list[str] = []
+    marker = Marker(tmp_path / "incomplete")
+    report = Report()
+
+    class StoppingStep(PretendStep):
+        def do(self) -> None:
+            super().do()
+            report.stop.request()
+
+    steps = [StoppingStep("a", history), PretendStep("b", history)]
+    with pytest.raises(StoppedError):
+        run_steps(steps, marker, report)
+    assert marker.read() is not None
+    run_steps(steps, marker, Report())
+    # What was whole is not done again.
+    assert history == ["do a", "do b"]
     assert marker.read() is None
 
 
 def test_steps_are_taken_back_from_the_last_to_the_first(tmp_path: Path) -> None:
     history: list[str] = []
     steps = [PretendStep("a", history), PretendStep("b", history)]
-    undo_steps(steps, Marker(tmp_path / "incomplete"), say_nothing)
+    undo_steps(steps, Marker(tmp_path / "incomplete"), Report())
     assert history == ["undo b", "undo a"]
 
 
@@ -92,7 +124,7 @@ def test_somebody_elses_program_of_that_name_is_left_alone(tmp_path: Path) -> No
     step = LauncherStep(program, tmp_path)
     step.link.parent.mkdir(parents=True)
     step.link.write_text("theirs")
-    assert step.is_done()
+    assert step.condition() == "done"
     step.undo()
     assert step.link.read_text() == "theirs"
     assert command_for(program, step, str(step.link.parent)) == str(program)
@@ -100,10 +132,10 @@ def test_somebody_elses_program_of_that_name_is_left_alone(tmp_path: Path) -> No
 
 def test_the_record_is_whole_or_absent(tmp_path: Path) -> None:
     step = RecordStep(tmp_path / "data" / "installation.json", {"version": "1"})
-    assert not step.is_done()
+    assert step.condition() == "absent"
     step.do()
-    assert step.is_done()
+    assert step.condition() == "done"
     assert json.loads(step.path.read_text()) == {"version": "1"}
-    assert not RecordStep(step.path, {"version": "2"}).is_done()
+    assert RecordStep(step.path, {"version": "2"}).condition() == "outdated"
     step.undo()
     assert list(step.path.parent.iterdir()) == []

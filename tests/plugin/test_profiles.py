@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from plugin.layout import install_plugin
-from plugin.profiles import Profile, find_gimps, find_profiles, plugin_fault, profile_of
+from plugin.profiles import (
+    Profile,
+    find_gimps,
+    find_profiles,
+    plugin_fault,
+    profile_of,
+    unstarted_package,
+)
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "0.1.0"}
@@ -27,6 +34,11 @@ TABLE = [
     ("win32", {"APPDATA": "{home}/AppData/Roaming"}, "AppData/Roaming/GIMP/2.10"),
     ("win32", {"APPDATA": "{home}/AppData/Roaming"}, "AppData/Roaming/GIMP/3.0"),
     ("win32", {}, "AppData/Roaming/GIMP/3.2"),
+    (
+        "win32",
+        {"LOCALAPPDATA": "{home}/Local"},
+        "Local/Packages/GIMP.GIMP_1a2b3c/LocalCache/Roaming/GIMP/3.0",
+    ),
     ("darwin", {}, "Library/Application Support/GIMP/2.10"),
     ("darwin", {}, "Library/Application Support/GIMP/3.2"),
     ("darwin", {"XDG_CONFIG_HOME": "{home}/x"}, "Library/Application Support/GIMP/3.0"),
@@ -96,6 +108,37 @@ def test_gimps_on_the_path_are_told_apart_by_version(tmp_path: Path) -> None:
     path = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "missing"), str(tmp_path / "b")])
     gimps = find_gimps({"PATH": path})
     assert [(gimp.version, gimp.console) for gimp in gimps] == [("3.0", console), ("3.2", None)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+@pytest.mark.parametrize(
+    ("system", "variable", "folder", "name"),
+    [
+        ("win32", "ProgramFiles", "GIMP 3/bin", "gimp-console-3.0.exe"),
+        ("win32", "LOCALAPPDATA", "Programs/GIMP 3/bin", "gimp-console-3.0.exe"),
+        ("darwin", "", "Applications/GIMP.app/Contents/MacOS", "gimp-console"),
+    ],
+)
+def test_a_gimp_in_the_usual_place_is_found_off_the_path(
+    tmp_path: Path, system: str, variable: str, folder: str, name: str
+) -> None:
+    console = write_gimp(tmp_path / folder, name, "3.0.4")
+    (gimp,) = find_gimps({"PATH": "", variable: str(tmp_path)}, system, tmp_path)
+    assert (gimp.version, gimp.console) == ("3.0", console)
+
+
+def test_packages_of_gimp_without_a_profile_are_named(tmp_path: Path) -> None:
+    home, root = tmp_path / "home", tmp_path / "root"
+    (home / "Downloads").mkdir(parents=True)
+    assert unstarted_package("linux", home, root) is None
+    image = home / "Downloads" / "GIMP-3.0.4-x86_64.AppImage"
+    image.touch()
+    assert unstarted_package("linux", home, root) == str(image)
+    (root / "snap" / "gimp").mkdir(parents=True)
+    assert "Snap" in (unstarted_package("linux", home, root) or "")
+    (root / "var/lib/flatpak/app/org.gimp.GIMP").mkdir(parents=True)
+    assert "Flatpak" in (unstarted_package("linux", home, root) or "")
+    assert unstarted_package("darwin", home, root) is None
 
 
 @pytest.mark.parametrize("version", ["2.10", "3.0"])

@@ -1,4 +1,4 @@
-"""Provide Chromium for the tests of the review page: `python tests/backend/review/provision.py`.
+"""Provide Chromium for the tests of the pages: `python tests/provision_chromium.py`.
 
 Needs root on Debian. Standard library only, so that it runs before any environment exists.
 """

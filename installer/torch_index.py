@@ -1,0 +1,73 @@
+"""Find the package index that has the build of torch for this machine.
+
+The usual index has one build for each system: with CUDA for Linux, without for Windows. The others
+lie in torch's own indexes, which uv knows, and which of them suits the driver.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from installer.environment import Environment
+from installer.errors import InstallationError
+from installer.machine import Machine
+from installer.processes import CommandError, clean_environment, run_logged
+
+_INDEX = re.compile(r"^\s+# from (?P<index>\S+)", re.MULTILINE)
+# A machine that reaches only a mirror must not wait for long.
+_UV_VARIABLES = {"UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1", "UV_NO_CACHE": "1"}
+
+
+def torch_index(environment: Environment, machine: Machine, requirement: str) -> str | None:
+    """The index to take torch from; None for pip's own choice.
+
+    Args:
+        environment: its pip fetches uv, which goes again at once.
+        machine: what torch will run on.
+        requirement: the version of torch, exactly: "torch==2.13.0".
+    """
+    if machine.backend is None or _is_configured(environment, requirement):
+        return None
+    folder = environment.work / "uv"
+    try:
+        environment.pip.run(["install", "--target", str(folder), "uv"], "Getting uv")
+        requirements = folder / "torch.txt"
+        requirements.write_text(requirement + "\n", encoding="utf-8")
+        answer = run_logged(
+            [
+                str(_program(folder)),
+                *("pip", "compile", str(requirements), "--no-deps", "--quiet"),
+                *("--torch-backend", machine.backend, "--emit-index-annotation"),
+                *("--python", str(environment.python)),
+            ],
+            environment.log,
+            stop=environment.report.stop,
+            variables={**clean_environment(), **_UV_VARIABLES},
+        )
+    except (InstallationError, CommandError, OSError):
+        environment.report.say(
+            f"      The {machine.name} build of torch could not be looked up; pip's choice is taken"
+        )
+        return None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    found = _INDEX.search(answer)
+    return found["index"] if found else None
+
+
+def _is_configured(environment: Environment, requirement: str) -> bool:
+    """Whether pip's settings lead to a particular build of torch, as 2.13.0+cpu, already."""
+    try:
+        versions = environment.pip.run(["index", "versions", "torch"], "Looking for torch")
+    except InstallationError:
+        # pip will say by itself what is wrong.
+        return True
+    return re.search(rf"\b{re.escape(requirement.split('==')[1])}\+", versions) is not None
+
+
+def _program(folder: Path) -> Path:
+    # Where pip's --target puts programs on Windows depends on its version.
+    programs = (folder / "bin" / "uv", folder / "bin" / "uv.exe", folder / "Scripts" / "uv.exe")
+    return next((program for program in programs if program.exists()), programs[0])
