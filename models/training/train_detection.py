@@ -29,7 +29,7 @@ from models.training.loop import LoopConfig, Player, Progress, Training, begin_w
 from models.training.settings import Settings, parse_settings
 
 # What is found is followed down to `continuation` of the threshold.
-INFERENCE = {"threshold": 0.9, "continuation": 0.85, "short_side": 1024}
+INFERENCE = {"threshold": 0.9, "continuation": 0.95, "short_side": 1024}
 
 
 @dataclass(frozen=True)
