@@ -49,9 +49,10 @@ def report_detection(
     report.section(
         f"Scratch detection, {name}",
         "Marks drawn over printed, aged and scanned pictures; sprites and seeds that were not "
-        "trained on; edges two pixels tolerant. The threshold is the weights' own, followed along "
-        "connected likely pixels as in the pipeline. Old photos have damage of their own, which "
-        "counts against precision here.",
+        "trained on; edges two pixels tolerant. Precision, recall and F1 are those of what the "
+        "pipeline repairs by itself: at the weights' own threshold, followed along connected "
+        "likely pixels, without areas too large to be filled, which is where most of the missing "
+        "recall is. Old photos have damage of their own, which counts against precision here.",
         _table_of_cases(cases, networks),
     )
     report.section("Thresholds without following", "", _table_of_thresholds(cases))
