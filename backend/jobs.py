@@ -233,14 +233,11 @@ class JobStore:
             ) from None
 
     def forget(self, job_id: str) -> None:
-        """Cancel a job that is not finished, and give its memory back.
-
-        Raises:
-            UnknownJobError: there is no such job.
-        """
-        self.get(job_id).cancel()
+        """Cancel a job that is not finished, and give its memory back; done already if unknown."""
         with self._changed:
-            self._jobs.pop(job_id, None)
+            job = self._jobs.pop(job_id, None)
+        if job is not None:
+            job.cancel()
 
     def forget_finished(self) -> None:
         """Give the memory of all finished jobs back."""

@@ -229,7 +229,7 @@ def connect(ray: ModuleType, address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RestorationError(
             f"No Ray cluster can be used at {address} ({_line(error)}): start one with 'ray start "
-            "--head', or check the address."
+            "--head', or check the address, and RAY_AUTH_MODE if the cluster wants a token."
         ) from error
 
 

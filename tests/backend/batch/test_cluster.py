@@ -72,6 +72,13 @@ class RunningCluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Newer Rays protect clusters like this one with a token, but do not expect it of others.
+        patch.setenv("RAY_AUTH_MODE", "token")
+        yield from _running_cluster(tmp_path_factory)
+
+
+def _running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     process = subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
         cwd=CHECKOUT,
