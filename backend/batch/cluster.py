@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import socket
 import sys
 import tempfile
 from collections import Counter
@@ -30,6 +31,10 @@ from backend.runtime import version
 
 SAID_SECONDS = 30.0
 """How long to wait for an actor before saying so; Ray may be starting a computer for it."""
+
+
+ANSWER_SECONDS = 10.0
+"""How long to wait for the cluster's address to answer at all."""
 
 
 class PhotoActor:
@@ -225,12 +230,20 @@ def connect(ray: ModuleType, address: str) -> None:
         RestorationError: there is none, or it runs another Ray or Python.
     """
     try:
+        _check_answers(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RestorationError(
             f"No Ray cluster can be used at {address} ({_line(error)}): start one with 'ray start "
             "--head', or check the address, and RAY_AUTH_MODE if the cluster wants a token."
         ) from error
+
+
+def _check_answers(address: str) -> None:
+    """Knock first, because Ray tries an address for minutes; raises OSError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
 
 
 def _stored(report: Report, content: bytes, task: Task) -> Report:

@@ -119,7 +119,7 @@ def test_the_cluster_restores_and_a_killed_actor_costs_nothing(
         actors[0].kill()
         printed, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
-    assert printed.startswith("6 restored, 1 failed, in ")
+    assert printed.splitlines()[-1].startswith("6 restored, 1 failed, in ")
     assert "bad é.png is no PNG" in errors
     assert sorted(str(record["input"]) for record in records(out)) == [*names, "bad é.png"]
     for name in names:
@@ -147,7 +147,7 @@ def test_a_photo_that_loses_its_actor_twice_is_reported(
             actor.wait()
         printed, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
-    assert printed.startswith("0 restored, 1 failed, in ")
+    assert printed.splitlines()[-1].startswith("0 restored, 1 failed, in ")
     assert "a.png: Two workers were lost while they restored it" in errors
 
 
