@@ -32,6 +32,8 @@ from installer.report import Report
 # The first that can tell programs how far a download is.
 _PIP_WITH_PROGRESS = (24, 1)
 PIP_REQUIREMENT = "pip>=24.1"
+# With less, pip cannot even be unpacked.
+_LEAST_FREE_BYTES = 2_000_000
 # A thorough look reads gigabytes, on a slow disk perhaps.
 _ASK_SECONDS = 1800
 
@@ -150,12 +152,18 @@ class Environment:
                 run_logged(command, self.log, stop=self.report.stop)
         except (CommandError, OSError) as error:
             raise InstallationError(
-                f"The Python environment in {self.folder} could not be made ({_last_line(error)}): "
-                f"see {self.log}, then run this again."
+                f"The Python environment in {self.folder} could not be made "
+                f"({self._reason(error)}): see {self.log}, then run this again."
             ) from error
         self._inventory = None
         if not self.has_bar:
             self._update_pip()
+
+    def _reason(self, error: CommandError | OSError) -> str:
+        """Why it could not be made; ensurepip's own words are not to be had."""
+        if self.folder.exists() and shutil.disk_usage(self.folder).free < _LEAST_FREE_BYTES:
+            return "No space left on the disk"
+        return _last_line(error)
 
     def remove(self) -> None:
         self._inventory = None

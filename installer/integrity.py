@@ -7,11 +7,13 @@ writes down the size and SHA-256 of each file that it installs, and here they ar
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
 import sys
-from importlib.metadata import Distribution, PackagePath, distributions
+from collections.abc import Sequence
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 
@@ -31,7 +33,8 @@ def inventory(contents: bool) -> dict[str, object]:
     unknown = 0
     for package in distributions():
         name = package.metadata["Name"] if package.metadata is not None else None
-        if not name or package.files is None or package.read_text("RECORD") is None:
+        record = package.read_text("RECORD")
+        if not name or record is None:
             unknown += 1
             continue
         name = re.sub(r"[-_.]+", "-", name).lower()
@@ -39,25 +42,35 @@ def inventory(contents: bool) -> dict[str, object]:
             # pip sets an older version aside while it writes the new one.
             unknown += 1
         versions[name] = package.version
-        if not all(is_whole(package, file, contents) for file in package.files):
+        # Distribution.files would leave out what is missing.
+        lines = csv.reader(record.splitlines())
+        if not all(is_whole(package, line, contents) for line in lines):
             damaged.append(name)
     return {"versions": versions, "damaged": sorted(damaged), "unknown": unknown}
 
 
-def is_whole(package: Distribution, file: PackagePath, contents: bool) -> bool:
-    """Whether a file is what was installed; what Python makes by itself always is."""
-    if file.size is None:
+def is_whole(package: Distribution, line: Sequence[str], contents: bool) -> bool:
+    """Whether a file is what was installed; what Python makes by itself always is.
+
+    Args:
+        line: of the record: path, hash (method=URL-safe base64) and size; the last two may be
+            empty.
+        contents: compare the bytes as well.
+    """
+    name, hash_value, size = line
+    if not size or name.endswith(".pyc"):
         return True
-    path = Path(str(package.locate_file(file)))
+    path = Path(str(package.locate_file(name)))
     try:
-        if path.stat().st_size != file.size:
+        if path.stat().st_size != int(size):
             return False
-        if not contents or file.hash is None:
+        if not contents or not hash_value:
             return True
-        digest = hashlib.new(file.hash.mode, path.read_bytes()).digest()
+        method, _, expected = hash_value.partition("=")
+        digest = hashlib.new(method, path.read_bytes()).digest()
     except OSError:
         return False
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == expected
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ const PAUSE_MS = 150;
 const $ = (id) => document.getElementById(id);
 let speed = new Speed();
 let state = { phase: "looking", plan: null };
+let lastFacts = "";
 let lastPhase = "";
 let lastStep = "";
 
@@ -48,9 +49,13 @@ function render() {
   show("plan", phase === "ready");
   show("progress", phase === "running" || phase === "stopping");
   show("finish", phase === "done");
+  // A look can be over before the page hears of it, and find something else.
+  const facts = JSON.stringify(plan);
+  const isNew = phase !== lastPhase || facts !== lastFacts;
+  // A page that was loaded anew shows it later, but has it: the choice of profiles is in it.
+  if (plan && isNew && (phase === "ready" || !lastPhase)) renderPlan(plan);
+  lastFacts = facts;
   if (phase !== lastPhase) {
-    // A page that was loaded anew shows it later, but has it: the choice of profiles is in it.
-    if (plan && (phase === "ready" || !lastPhase)) renderPlan(plan);
     if (phase === "done") renderFinish();
     $("announcement").textContent = `${text(head)} ${text(lead, values)}`;
     // What had the focus may be gone; the headline says what is new.

@@ -3,6 +3,8 @@ torch: the installer, the plug-in and the registry are the real ones; the rest i
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -29,7 +31,7 @@ version = "0.1.0"
 
 # Packs the folders as they are; setuptools would have to come from the network.
 BUILD_BACKEND = """
-import pathlib, zipfile
+import base64, hashlib, pathlib, zipfile
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = "restore_old_photo-0.1.0-py3-none-any.whl"
@@ -37,14 +39,20 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
         for package in ("backend", "models", "plugin", "installer"):
             for path in sorted(pathlib.Path(package).rglob("*")):
-                wheel.write(path, path.as_posix())
+                if path.is_file():
+                    wheel.write(path, path.as_posix())
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: restore-old-photo\\n"
                        "Version: 0.1.0\\nRequires-Dist: torch>=2.6\\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n"
                        "Tag: py3-none-any\\n")
         wheel.writestr(f"{info}/entry_points.txt",
                        "[console_scripts]\\nrestore-old-photo = backend.cli:main\\n")
-        wheel.writestr(f"{info}/RECORD", "")
+        lines = [f"{info}/RECORD,,"]
+        for path in wheel.namelist():
+            data = wheel.read(path)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+            lines.append(f"{path},sha256={digest.decode()},{len(data)}")
+        wheel.writestr(f"{info}/RECORD", "\\n".join(lines))
     return name
 """
 
@@ -60,16 +68,22 @@ def main():
 def write_wheel(folder: Path, name: str, version: str, size_bytes: int = 0) -> None:
     """Put a package with one module and some ballast into a folder of wheels."""
     info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": b"",
+        f"{name}/ballast": os.urandom(size_bytes),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = [f"{path},{_hash_of(data)},{len(data)}" for path, data in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]).encode()
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}/__init__.py", "")
-        wheel.writestr(f"{name}/ballast", os.urandom(size_bytes))
-        wheel.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        )
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", "")
+        for path, data in files.items():
+            wheel.writestr(path, data)
+
+
+def _hash_of(data: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
+    return "sha256=" + digest.rstrip(b"=").decode()
 
 
 def write_gimp(folder: Path, name: str, version: str, body: str = "") -> Path:
