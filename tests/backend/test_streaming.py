@@ -148,8 +148,8 @@ def test_original_widths_streamed_give_the_whole_photo(monkeypatch: pytest.Monke
         faster = streamed(parts, x, mask, Plan(CPU, strip_bytes=400_000))
         monkeypatch.setattr(winograd, "LEAST_CHANNELS", 10_000)
         plain = streamed(parts, x, mask, Plan(CPU, strip_bytes=400_000))
-    # As pictures in [0, 1]: how so many layers round depends on the processor, and untrained weights
-    # multiply it.
+    # As pictures in [0, 1]: how so many layers round depends on the processor, and untrained
+    # weights multiply it.
     torch.testing.assert_close(plain / 2, whole / 2, rtol=0, atol=EXACT)
     torch.testing.assert_close(faster / 2, whole / 2, rtol=0, atol=2.5 * EXACT)
     assert float((faster - whole).abs().mean()) * 127.5 < 0.01

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.pip import Pip
 from installer.prefetch import prefetch
@@ -52,17 +52,11 @@ class Listening(Report):
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python whose pip is new enough to say what it would install."""
-    import pip
-
-    if tuple(int(part) for part in pip.__version__.split(".")[:2]) >= (24, 1):
-        return Path(sys.executable)
+    """A Python without packages, whose pip is new enough to say what it would install."""
     folder = tmp_path_factory.mktemp("environment")
-    from installer.environment import Environment
-
     environment = Environment(folder / "environment", folder / "log", Report())
     environment.create()
-    if environment.version_of("pip") is None:
+    if not environment.has_bar:
         pytest.skip("there is no newer pip to be had")
     return environment.python
 

@@ -30,10 +30,11 @@ ELSEWHERE = {
     "token": "the plug-in reads it anew for each run",
 }
 CALLED = ("Error", "note", "Note", "error_answer", "Failed")
-# What works for the command line alone.
+# What works for the command line, or for the review page, alone.
 COMMAND_LINE = (
     "backend/batch/", "backend/cli.py", "backend/command_", "backend/demo.py", "backend/doctor.py",
     "backend/files", "backend/downloads/", "backend/model_", "backend/reference/",
+    "backend/review/",
     "models/training/", "models/parity",
 )  # fmt: skip
 
