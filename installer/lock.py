@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from installer.errors import InstallationError
 from installer.report import Stop
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from plugin.shared.compat import try_lock
 
 # The pip of an installation that was killed ends when it notices that nobody listens.
 _WAIT_SECONDS = 20.0
@@ -36,7 +30,7 @@ def only_installation(data: Path, stop: Stop) -> Iterator[None]:
     path = data / "installation.lock"
     with path.open("ab") as file:
         deadline = time.monotonic() + _WAIT_SECONDS
-        while not _try(file):
+        while not try_lock(file):
             stop.check()
             if time.monotonic() > deadline:
                 raise InstallationError(
@@ -49,15 +43,3 @@ def only_installation(data: Path, stop: Stop) -> Iterator[None]:
             yield
         finally:
             stop.descriptors = ()
-
-
-def _try(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
