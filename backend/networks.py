@@ -18,7 +18,7 @@ from backend.options import Options
 from backend.preparation import AnyModule, prepare
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
-from models.latent_mapping import QualityMapping, ScratchMapping
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
 from models.registry import ModelSpec, Network, Stage, resolve_weights
 from models.restoration_vae import RestorationVAE
@@ -35,6 +35,7 @@ AnyNetwork = (
     | RestorationVAE
     | QualityMapping
     | ScratchMapping
+    | HighResolutionMapping
     | FaceGenerator
     | CompactFaceGenerator
 )
@@ -153,8 +154,10 @@ class Networks:
     def vae(self, network: Network) -> RestorationVAE:
         return cast(RestorationVAE, self._get(network))
 
-    def mapping(self, network: Network) -> QualityMapping | ScratchMapping:
-        return cast(QualityMapping | ScratchMapping, self._get(network))
+    def mapping(self, network: Network) -> QualityMapping | ScratchMapping | HighResolutionMapping:
+        """In float32."""
+        found = self._get(network)
+        return cast(QualityMapping | ScratchMapping | HighResolutionMapping, found)
 
     def face(self, network: Network) -> FaceGenerator | CompactFaceGenerator:
         """Prepared, in the type that it bears."""

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
-from torch import Tensor, nn
+from torch import Tensor
 
 from backend import precision
-from backend.device import is_out_of_memory
-from backend.geometry import Box, Size
-from backend.memory import budget, plans
+from backend.geometry import Box
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.planned import Modules, stream, stream_as_memory_allows
 from backend.preparation import with_statistics
 from backend.streaming.attention import LARGEST_EXACT
-from backend.streaming.maps import Picture
-from backend.streaming.steps import list_steps
-from backend.streaming.stream import Known, Plan, Stream, total_cost
+from backend.streaming.stream import Known, Plan
 from backend.tensors import pad_to_multiple
 from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows
-from models.latent_mapping import QualityMapping, ScratchMapping
-from models.layers import undamaged_cells
-from models.registry import Network, data_folder
-from models.restoration_vae import RestorationVAE
+from models.registry import Network
 
 TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 
 REDUCED_PIXELS = 250_000
 """Size of the copy from which statistics are taken when they are not taken from the picture."""
-
-
-class Modules(NamedTuple):
-    """The three networks of a restoration."""
-
-    encoder: RestorationVAE
-    mapping: QualityMapping | ScratchMapping
-    decoder: RestorationVAE
-
-    @property
-    def used(self) -> tuple[nn.Module, ...]:
-        """The parts that run, in their order."""
-        mapping = self.mapping
-        middle: tuple[nn.Module, ...] = (
-            (mapping.before_NL, mapping.NL, mapping.after_NL)
-            if isinstance(mapping, ScratchMapping)
-            else (mapping.model,)
-        )
-        return (self.encoder.encoder, *middle, self.decoder.decoder)
 
 
 class Restorer:
@@ -103,30 +77,24 @@ class Restorer:
         return restored[..., :height, :width]
 
     def _first_plan_that_works(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
-        device, size = self._networks.device, Size(image.shape[3], image.shape[2])
-        has_failed = False
-        if bool(mask.any()) and size.pixel_count / 16 > LARGEST_EXACT:
+        cells = image.shape[2] * image.shape[3] // 16
+        if self._name == "mapping_scratch" and bool(mask.any()) and cells > LARGEST_EXACT:
             monitor.note(
                 "attention-limited",
                 "The picture is so large that damaged places were compared with a part of it only.",
             )
-        for plan in plans(
-            Plan(device, self._compute_type()),
-            size,
-            self._widest,
-            has_hole=bool(mask.any()),
-            available=budget(device, self._networks.memory_bytes),
-            folder=data_folder() / "work",
-        ):
-            if has_failed:
-                monitor.note("memory-short", SMALLER_PIECES)
-            try:
-                return self._stream(image, mask, plan, monitor)[0]
-            except (MemoryError, RuntimeError, OSError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                # The error itself would keep alive what was computed so far.
-                has_failed = True
+        x = image * 2 - 1
+        found = stream_as_memory_allows(
+            self._raw(),
+            x,
+            mask,
+            Plan(self._networks.device, self._compute_type()),
+            monitor.advance,
+            memory_bytes=self._networks.memory_bytes,
+            on_short=lambda: monitor.note("memory-short", SMALLER_PIECES),
+        )
+        if found is not None:
+            return self._as_picture(x, found[0])
         monitor.note(
             "statistics-reduced",
             "Neither memory nor disk hold this picture's intermediate results, so its overall "
@@ -172,14 +140,6 @@ class Restorer:
             is_needed=is_needed,
         )
 
-    @property
-    def _widest(self) -> int:
-        """Most channels of the latent's maps."""
-        return max(
-            (m.out_channels for m in self._raw()[1].modules() if isinstance(m, nn.Conv2d)),
-            default=1,
-        )
-
     def _raw(self) -> Modules:
         """Encoder, mapping and decoder in float32."""
         encoder = self._networks.vae("vae_a")
@@ -211,58 +171,42 @@ class Restorer:
     def _try(self, picture: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
         if self.is_local:
             return self._tile_runner(self._prepared(dtype))([picture, mask], None)
-        return self._stream(picture, mask, Plan(self._networks.device, dtype), None)[0]
+        return self._streamed(picture, mask, Plan(self._networks.device, dtype), self._raw(), None)
 
     def _tile_runner(
         self, modules: Modules
     ) -> Callable[[Sequence[Tensor], Monitor | None], Tensor]:
         """The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-        encoder, mapping, decoder = modules
-        dtype = precision.type_of(mapping)
+        dtype = precision.type_of(modules.mapping)
 
         def compute(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
             x, mask = (tile.to(self._networks.device, dtype) for tile in tiles)
             watched = nullcontext() if monitor is None else monitor.watching(*modules.used)
             with watched:
-                z = encoder.encode(x)
-                z = mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z)
-                return decoder.decode(z).cpu()
+                z = modules.encoder.encode(x)
+                return modules.decoder.decode(modules.map(z, mask)).cpu()
 
         def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
             image, mask = tiles
             x, what = image * 2 - 1, f"{self._name} {dtype}"
             y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
-            return ((x + y.float() if self._is_residual else y.float()) + 1) / 2
+            return self._as_picture(x, y.to(torch.float32, copy=True))
 
         return run
 
-    def _stream(
-        self,
-        image: Tensor,
-        mask: Tensor,
-        plan: Plan,
-        monitor: Monitor | None,
-        modules: Modules | None = None,
-    ) -> tuple[Tensor, Known]:
-        """Restore all of (1, 3, H, W) by a plan; the sides are multiples of 16."""
-        steps = list_steps(*(modules or self._raw()).used)
-        height, width = image.shape[2:]
-        trust = undamaged_cells(mask.float(), height // 4, width // 4)
-        source, target = Picture(image * 2 - 1), Picture(torch.empty_like(image))
-        total, done = total_cost(steps, source.shape, trust), 0.0
+    def _streamed(
+        self, image: Tensor, mask: Tensor, plan: Plan, modules: Modules, monitor: Monitor | None
+    ) -> Tensor:
+        """(1, 3, H, W) in [0, 1] restored by one plan; the sides are multiples of 16."""
+        x = image * 2 - 1
+        on_progress = (lambda _: None) if monitor is None else monitor.advance
+        return self._as_picture(x, stream(modules, x, mask, plan, on_progress)[0])
 
-        def advance(cost: float) -> None:
-            nonlocal done
-            done += cost
-            if monitor is not None:
-                monitor.advance(min(1.0, done / total))
-
-        stream = Stream(plan, height * width, trust, advance)
-        stream.run(steps, source, target)
-        result = target.values
+    def _as_picture(self, x: Tensor, y: Tensor) -> Tensor:
+        """From [-1, 1], what the networks got and made, to [0, 1]; y is used up."""
         if self._is_residual:
-            result += source.values
-        return result.add_(1).div_(2), stream.statistics
+            y += x
+        return y.add_(1).div_(2)
 
     def _runner_with_reduced_statistics(
         self, image: Tensor, mask: Tensor, monitor: Monitor
@@ -274,11 +218,15 @@ class Restorer:
         holes = F.adaptive_max_pool2d(mask.float(), size)
         small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
         plan = Plan(self._networks.device, self._compute_type())
-        _, known = self._stream(small, holes, plan, monitor)
-        encoder, mapping, decoder = self._raw()
-        modules = Modules(
-            with_statistics(encoder, known),
-            with_statistics(mapping, known),
-            with_statistics(decoder, known),
-        )
-        return lambda tiles, part: self._stream(tiles[0], tiles[1], plan, part, modules)[0]
+        _, known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance)
+        modules = fixed(self._raw(), known)
+        return lambda tiles, part: self._streamed(tiles[0], tiles[1], plan, modules, part)
+
+
+def fixed(modules: Modules, known: Known) -> Modules:
+    """The same networks, normalizing with statistics known beforehand."""
+    return Modules(
+        with_statistics(modules.encoder, known),
+        with_statistics(modules.mapping, known),
+        with_statistics(modules.decoder, known),
+    )

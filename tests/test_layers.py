@@ -106,6 +106,7 @@ TORCH_PLACES = (
     "backend/streaming/",
     "backend/cache.py",
     "backend/memory.py",
+    "backend/planned.py",
     "backend/precision.py",
     "backend/preparation.py",
     "backend/restorer.py",

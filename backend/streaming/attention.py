@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
+from backend.streaming.convolutions import Rows
 from backend.streaming.maps import Map
-from backend.streaming.steps import Rows
 from models.layers import SMALLEST_ATTENTION_MASS, PartialNonLocalBlock
 
 LARGEST_EXACT = 2**18

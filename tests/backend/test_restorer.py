@@ -26,8 +26,8 @@ from backend.stages import restoration
 from backend.stages.restoration import repair_scratches, restore_global
 from backend.streaming import attention
 from backend.streaming.attention import Attention
+from backend.streaming.convolutions import Rows, Shape
 from backend.streaming.maps import MemoryMap
-from backend.streaming.steps import Rows, Shape
 from backend.streaming.stream import Plan, Stream
 from backend.tensors import to_image
 from models.layers import PartialNonLocalBlock, undamaged_cells
