@@ -45,6 +45,12 @@ class Restorer:
         self._is_residual = bool(inference["residual"])
         # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
         self._multiple = max(16, int(inference["multiple"]))
+        self._known: Known | None = None
+
+    @property
+    def name(self) -> Network:
+        """Of the mapping."""
+        return self._name
 
     @property
     def is_local(self) -> bool:
@@ -102,6 +108,27 @@ class Restorer:
         )
         return self.tiles(image, mask, monitor)[0]
 
+    def for_parts_of(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Restorer:
+        """A restorer whose `tiles` treats parts of a picture as parts of it.
+
+        Weights that compute statistics over the picture take those of a reduced copy.
+
+        Args:
+            image, mask: see `tiles`.
+            monitor: of this preparation.
+        """
+        result = Restorer(self._networks, self._name)
+        if self.is_local:
+            return result
+        scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
+        size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
+        small = F.interpolate(image, size, mode="area")
+        holes = F.adaptive_max_pool2d(mask.float(), size)
+        small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
+        plan = Plan(self._networks.device, self._compute_type())
+        result._known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance)[1]
+        return result
+
     def tiles(
         self,
         image: Tensor,
@@ -111,7 +138,8 @@ class Restorer:
     ) -> tuple[Tensor, Tensor]:
         """The picture restored in tiles, where each output depends on its surroundings alone.
 
-        Weights that compute statistics over the picture get those of a reduced copy.
+        Weights that compute statistics over the picture get those of a reduced copy, of this
+        picture or of the one that `for_parts_of` named.
 
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
@@ -122,12 +150,15 @@ class Restorer:
         Returns:
             (1, 3, H, W), and (1, 1, H, W) with 0 where a tile was left out.
         """
-        parts = monitor.part(0, 2), monitor.part(1, 2)
         runner: RunTile
         if self.is_local:
-            runner, parts = self._tile_runner(self._prepared(self._compute_type())), (monitor,) * 2
+            runner = self._tile_runner(self._prepared(self._compute_type()))
         else:
-            runner = self._runner_with_reduced_statistics(image, mask, parts[0])
+            whole = self
+            if self._known is None:
+                whole = self.for_parts_of(image, mask, monitor.part(0, 2))
+                monitor = monitor.part(1, 2)
+            runner = whole._runner_with_known_statistics()
         return run_tiled_as_memory_allows(
             runner,
             [image, mask],
@@ -136,7 +167,7 @@ class Restorer:
             least_tile=LEAST_TILE,
             overlap=OVERLAP,
             multiple=self._multiple,
-            monitor=parts[1],
+            monitor=monitor,
             is_needed=is_needed,
         )
 
@@ -208,18 +239,11 @@ class Restorer:
             y += x
         return y.add_(1).div_(2)
 
-    def _runner_with_reduced_statistics(
-        self, image: Tensor, mask: Tensor, monitor: Monitor
-    ) -> RunTile:
-        """The way of one tile that is normalized as a reduced copy of the picture is."""
-        scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
-        size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
-        small = F.interpolate(image, size, mode="area")
-        holes = F.adaptive_max_pool2d(mask.float(), size)
-        small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
+    def _runner_with_known_statistics(self) -> RunTile:
+        """The way of one tile, which is streamed but has no statistics of its own."""
+        assert self._known is not None
         plan = Plan(self._networks.device, self._compute_type())
-        _, known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance)
-        modules = fixed(self._raw(), known)
+        modules = fixed(self._raw(), self._known)
         return lambda tiles, part: self._streamed(tiles[0], tiles[1], plan, modules, part)
 
 

@@ -109,6 +109,7 @@ TORCH_PLACES = (
     "backend/planned.py",
     "backend/precision.py",
     "backend/preparation.py",
+    "backend/regions.py",
     "backend/restorer.py",
     "backend/doctor.py",
     "backend/batch/sizing.py",

@@ -6,20 +6,22 @@ import errno
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from backend import memory, precision, restorer, tiling
+from backend import memory, precision, regions, restorer, tiling
 from backend.cache import Cache
 from backend.device import memory_errors_explained
 from backend.errors import DeviceError, OptionsError
-from backend.geometry import Box, Size
+from backend.geometry import Size
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.preparation import prepare
+from backend.regions import damaged_regions
 from backend.restorer import Restorer
 from backend.results import Event, Note
 from backend.stages import restoration
@@ -190,6 +192,65 @@ def test_tiles_shrink_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
         restore_global(image, damage, networks, monitor)
 
 
+@pytest.fixture
+def small_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("BLOCK", 96), ("OVERLAP", 32), ("CONTEXT", 64)):
+        monkeypatch.setattr(regions, name, value)
+
+
+def lines(height: int, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A scratch across everything, and two spots."""
+    damage = np.zeros((height, width), np.uint8)
+    cv2.line(damage, (0, 30), (width - 1, height - 40), 255, 4)
+    damage[height - 20 : height - 14, 5:12] = damage[3:9, width - 30 : width - 26] = 200
+    return damage
+
+
+@pytest.mark.usefixtures("small_regions")
+def test_regions_hold_all_damage_and_their_weights_add_up() -> None:
+    damage = lines(300, 500)
+    found = list(damaged_regions(damage))
+    assert len(found) > 5
+    total = np.zeros(damage.shape)
+    for region in found:
+        total[region.core.slices] += region.weight
+        assert region.around.clipped(Size(500, 300)) == region.around
+        assert region.needed.shape == region.around.size.shape
+        assert region.needed.any()
+        assert max(region.around.size.shape) <= 96 + 2 * 64 + 1
+    # Every part of the damage is somebody's to the larger share.
+    assert total[damage > 0].min() > 0.5
+    assert list(damaged_regions(np.zeros((300, 500), np.uint8))) == []
+
+
+@pytest.mark.usefixtures("small_regions")
+def test_a_region_by_region_repair_is_close_to_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, damage = torch.rand(1, 3, 480, 800) * 0.1 + 0.4, lines(480, 800)
+    networks = random_networks(strength=0.1)
+    parts: list[tuple[int, ...]] = []
+    cleaned = restoration.clean
+
+    def noted(image: Tensor, *others: Any) -> Any:
+        parts.append(tuple(image.shape))
+        return cleaned(image, *others)
+
+    monkeypatch.setattr(restoration, "clean", noted)
+    by_region, box = repair_scratches(image, damage, networks, listening()[0])
+    assert len(parts) > 5
+    assert max(height * width for _, _, height, width in parts) < 0.25 * 480 * 800
+    monkeypatch.setattr(regions, "BLOCK", 10_000)
+    at_once, same_box = repair_scratches(image, damage, networks, listening()[0])
+    assert box == same_box
+    hole = torch.from_numpy(damage[box.slices] > 0)
+    difference = (by_region - at_once).abs()[0, :, hole]
+    # The context is a quarter of what it is in truth, and the picture is noise.
+    assert float(difference.mean()) < 2 / 255
+    assert float(difference.max()) < 16 / 255
+
+
+@pytest.mark.usefixtures("small_regions")
 def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistics(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -198,25 +259,24 @@ def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistic
         monkeypatch.setattr(restorer, name, value)
     image, damage = photo()
     damage[:, :150] = 0
-    boxes: list[Box] = []
+    sizes: list[int] = []
     tiles = Restorer.tiles
 
-    def noted(self: Restorer, image: Tensor, mask: Tensor, monitor: Monitor, needed: Any) -> Any:
-        def is_needed(box: Box) -> bool:
-            boxes.append(box)
-            return bool(needed(box))
-
-        return tiles(self, image, mask, monitor, is_needed)
+    def noted(self: Restorer, image: Tensor, *others: Any) -> Any:
+        assert self._known is not None
+        sizes.append(image.shape[2] * image.shape[3])
+        return tiles(self, image, *others)
 
     monkeypatch.setattr(Restorer, "tiles", noted)
-    result, coverage = restore_global(image, damage, official(), listening()[0], only_damage=True)
-    assert boxes
-    assert bool((coverage[0, 0][torch.from_numpy(damage) > 0] > 0).all())
-    assert bool((coverage == 0).any())
     repaired, box = repair_scratches(image, damage, official(), listening()[0])
+    assert sizes
+    assert max(sizes) < damage.size
     assert repaired.shape[2:] == box.size.shape
     assert bool(repaired.isfinite().all())
-    assert bool(result.isfinite().all())
+    hole = damage[box.slices] > 0
+    assert bool(
+        (repaired[0, :, hole] != image[..., box.slices[0], box.slices[1]][0, :, hole]).any()
+    )
 
 
 def test_a_second_run_with_another_mask_computes_only_what_changed() -> None:
