@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from backend.device import is_out_of_memory
 from backend.geometry import Size
 from backend.memory import budget, plans
+from backend.streaming.attention import Elsewhere, Keys
 from backend.streaming.cost import Damage, total_cost
 from backend.streaming.maps import Picture
 from backend.streaming.steps import list_steps
@@ -46,6 +47,20 @@ class Modules(NamedTuple):
         return mapped
 
 
+class Streamed(NamedTuple):
+    """What came of a picture.
+
+    Attributes:
+        picture: (1, 3, H, W) in [-1, 1].
+        known: the statistics of its normalizations.
+        keys: what its attention looked at, where it was asked for and there was damage.
+    """
+
+    picture: Tensor
+    known: Known
+    keys: Keys | None
+
+
 def _parts(mapping: nn.Module) -> tuple[nn.Module, ...]:
     if isinstance(mapping, HighResolutionMapping):
         return (
@@ -71,7 +86,9 @@ def stream(
     on_progress: Callable[[float], None],
     *,
     original_border: bool = False,
-) -> tuple[Tensor, Known]:
+    elsewhere: Elsewhere | None = None,
+    keeps_keys: bool = False,
+) -> Streamed:
     """Run a picture through the networks by one plan.
 
     Args:
@@ -81,9 +98,8 @@ def stream(
         plan: see there.
         on_progress: told the share in [0, 1] that is done; may raise to stop.
         original_border: see PatchAttention.
-
-    Returns:
-        (1, 3, H, W) in [-1, 1], and the statistics of the picture.
+        elsewhere: see Stream.
+        keeps_keys: whether the result shall have them.
 
     Raises:
         MemoryError, RuntimeError, OSError: among others where `is_out_of_memory` says so.
@@ -98,9 +114,10 @@ def stream(
         done += cost
         on_progress(min(1.0, done / total))
 
-    run = Stream(plan, x.shape[2] * x.shape[3], damage, advance)
+    run = Stream(plan, x.shape[2] * x.shape[3], damage, advance, elsewhere)
+    run.keeps_keys = keeps_keys
     run.run(steps, source, target)
-    return target.values, run.statistics
+    return Streamed(target.values, run.statistics, run.keys)
 
 
 def stream_as_memory_allows(
@@ -113,11 +130,13 @@ def stream_as_memory_allows(
     memory_bytes: int | None = None,
     on_short: Callable[[], None] = lambda: None,
     original_border: bool = False,
-) -> tuple[Tensor, Known] | None:
+    elsewhere: Elsewhere | None = None,
+    keeps_keys: bool = False,
+) -> Streamed | None:
     """`stream` with the most precise and fastest plan that fits; None where none does.
 
     Args:
-        modules, x, mask, on_progress, original_border: see `stream`.
+        modules, x, mask, on_progress, original_border, elsewhere, keeps_keys: see `stream`.
         first: with the device and the type to compute in.
         memory_bytes: see backend.memory.budget.
         on_short: called before a plan that needs less is tried.
@@ -135,7 +154,16 @@ def stream_as_memory_allows(
         if has_failed:
             on_short()
         try:
-            return stream(modules, x, mask, plan, on_progress, original_border=original_border)
+            return stream(
+                modules,
+                x,
+                mask,
+                plan,
+                on_progress,
+                original_border=original_border,
+                elsewhere=elsewhere,
+                keeps_keys=keeps_keys,
+            )
         except (MemoryError, RuntimeError, OSError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -13,12 +13,13 @@ from backend import precision
 from backend.geometry import Box
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.planned import Modules, stream, stream_as_memory_allows
+from backend.planned import Modules, Streamed, stream, stream_as_memory_allows
 from backend.preparation import with_statistics
-from backend.streaming.attention import LARGEST_EXACT
+from backend.streaming.attention import LARGEST_EXACT, Elsewhere
 from backend.streaming.stream import Known, Plan
 from backend.tensors import pad_to_multiple
 from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows
+from backend.warm import Former, remember, revised
 from models.registry import Network
 
 TILE, LEAST_TILE, OVERLAP = 512, 192, 96
@@ -64,6 +65,9 @@ class Restorer:
     def whole(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
         """The picture restored as if it went through the networks at once.
 
+        With a cache, of a picture that came before with another mask only what changed is computed;
+        see backend.warm.
+
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
             mask: (1, 1, H, W) of any type, 1 = repair, else 0.
@@ -75,14 +79,47 @@ class Restorer:
         height, width = image.shape[2:]
         least = max(LEAST_SIDE, self._multiple)
         image, mask = (pad_to_multiple(x, self._multiple, least) for x in (image, mask))
-        restored = self._networks.cache.get(
-            f"{self._name} {self._compute_type()}",
-            [image, mask],
-            lambda: self._first_plan_that_works(image, mask, monitor),
-        )
-        return restored[..., :height, :width]
+        mask = mask.to(torch.uint8)
+        cache, what = self._networks.cache, f"{self._name} {self._compute_type()}"
+        restored, former = None, self._networks.former.get(what)
+        if former is not None:
+            restored = revised(cache, what, former, image, mask, self._part, monitor)
+        if restored is None:
+            restored, streamed = self._first_plan_that_works(image, mask, monitor)
+            if cache.keeps and streamed is not None:
+                self._networks.former[what] = remember(cache, what, image, mask, restored, streamed)
+        restored = restored[..., :height, :width]
+        # What the cache holds nobody may change.
+        return restored.clone() if cache.keeps else restored
 
-    def _first_plan_that_works(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
+    def _part(
+        self,
+        image: Tensor,
+        mask: Tensor,
+        former: Former,
+        elsewhere: Elsewhere | None,
+        monitor: Monitor,
+    ) -> Tensor | None:
+        """A RunPart."""
+        if self._name == "mapping_high_resolution":
+            # Its patches come from anywhere in the picture.
+            return None
+        x = image * 2 - 1
+        found = stream_as_memory_allows(
+            fixed(self._raw(), former.known),
+            x,
+            mask,
+            Plan(self._networks.device, self._compute_type()),
+            monitor.advance,
+            memory_bytes=self._networks.memory_bytes,
+            elsewhere=elsewhere,
+        )
+        return None if found is None else self._as_picture(x, found.picture)
+
+    def _first_plan_that_works(
+        self, image: Tensor, mask: Tensor, monitor: Monitor
+    ) -> tuple[Tensor, Streamed | None]:
+        """The picture; None beside it when its statistics are but estimated."""
         cells = image.shape[2] * image.shape[3] // 16
         if self._name == "mapping_scratch" and bool(mask.any()) and cells > LARGEST_EXACT:
             monitor.note(
@@ -98,15 +135,16 @@ class Restorer:
             monitor.advance,
             memory_bytes=self._networks.memory_bytes,
             on_short=lambda: monitor.note("memory-short", SMALLER_PIECES),
+            keeps_keys=self._networks.cache.keeps,
         )
         if found is not None:
-            return self._as_picture(x, found[0])
+            return self._as_picture(x, found.picture), found
         monitor.note(
             "statistics-reduced",
             "Neither memory nor disk hold this picture's intermediate results, so its overall "
             "tone was estimated on a smaller copy.",
         )
-        return self.tiles(image, mask, monitor)[0]
+        return self.tiles(image, mask, monitor)[0], None
 
     def for_parts_of(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Restorer:
         """A restorer whose `tiles` treats parts of a picture as parts of it.
@@ -126,7 +164,7 @@ class Restorer:
         holes = F.adaptive_max_pool2d(mask.float(), size)
         small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
         plan = Plan(self._networks.device, self._compute_type())
-        result._known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance)[1]
+        result._known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance).known
         return result
 
     def tiles(
@@ -231,7 +269,7 @@ class Restorer:
         """(1, 3, H, W) in [0, 1] restored by one plan; the sides are multiples of 16."""
         x = image * 2 - 1
         on_progress = (lambda _: None) if monitor is None else monitor.advance
-        return self._as_picture(x, stream(modules, x, mask, plan, on_progress)[0])
+        return self._as_picture(x, stream(modules, x, mask, plan, on_progress).picture)
 
     def _as_picture(self, x: Tensor, y: Tensor) -> Tensor:
         """From [-1, 1], what the networks got and made, to [0, 1]; y is used up."""

@@ -111,6 +111,8 @@ TORCH_PLACES = (
     "backend/preparation.py",
     "backend/regions.py",
     "backend/restorer.py",
+    "backend/revision.py",
+    "backend/warm.py",
     "backend/doctor.py",
     "backend/batch/sizing.py",
     "backend/batch/worker.py",

@@ -136,7 +136,7 @@ def _run(modules: Modules, pixels: Bytes, mask: Bytes, device: torch.device | st
         )
         if found is None:
             raise MemoryError
-        return found[0]
+        return found.picture
     encoder, mapping, decoder = modules
     latent, marked = encoder.encode(x.to(device)), marked.to(device)
     if isinstance(mapping, HighResolutionMapping):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from backend.streaming import winograd
-from backend.streaming.attention import Attention
+from backend.streaming.attention import Attention, Elsewhere, Keys
 from backend.streaming.convolutions import Convolution, Pointwise, Rows, Shape
 from backend.streaming.cost import Damage
 from backend.streaming.maps import Map, MapStore
@@ -88,6 +88,11 @@ class Stream:
         pixel_count: of the picture.
         damage: of the picture.
         advance: told the multiplications done since the last call; may raise to stop.
+        elsewhere: where the picture is a part of one, what its attention sees of the rest.
+
+    Attributes:
+        statistics: of the normalizations so far.
+        keys: of the attention, where `keeps_keys` was set.
     """
 
     def __init__(
@@ -96,8 +101,12 @@ class Stream:
         pixel_count: int,
         damage: Damage,
         advance: Callable[[float], None],
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._plan = plan
+        self._elsewhere = elsewhere
+        self.keeps_keys = False
+        self.keys: Keys | None = None
         self._largest_kept = plan.kept_values * pixel_count
         self._damage = damage
         self._advance = advance
@@ -160,7 +169,12 @@ class Stream:
             return
         self._settle(flow, self._plan.kept)
         filled = _Flow(self._take(flow.base.shape, self._plan.kept), is_own=True)
-        attention = Attention(step.module, flow.base, trust, self._plan.device, self._plan.compute)
+        plan, elsewhere = self._plan, self._elsewhere
+        attention = Attention(
+            step.module, flow.base, trust, plan.device, plan.compute, elsewhere=elsewhere
+        )
+        if self.keeps_keys:
+            self.keys = attention.sample()
         for rows, strip in attention.strips(self._advance):
             filled.base.write(rows, strip)
         self._run(step.steps, filled)

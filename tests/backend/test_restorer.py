@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from backend import memory, precision, regions, restorer, tiling
+from backend import memory, precision, regions, restorer, revision, tiling, warm
 from backend.cache import Cache
 from backend.device import memory_errors_explained
 from backend.errors import DeviceError, OptionsError
@@ -27,11 +29,11 @@ from backend.results import Event, Note
 from backend.stages import restoration
 from backend.stages.restoration import repair_scratches, restore_global
 from backend.streaming import attention
-from backend.streaming.attention import Attention
+from backend.streaming.attention import Attention, Elsewhere
 from backend.streaming.convolutions import Rows, Shape
 from backend.streaming.maps import MemoryMap
 from backend.streaming.stream import Plan, Stream
-from backend.tensors import to_image
+from backend.tensors import dilate, to_image
 from models.layers import PartialNonLocalBlock, undamaged_cells
 from models.loading import bundled_weights
 from models.scratch_unet import ScratchUNet
@@ -93,6 +95,30 @@ def test_a_full_disk_is_not_planned_with(tmp_path: Path, monkeypatch: pytest.Mon
 def test_maps_move_beside_an_accelerator_that_is_too_small(tmp_path: Path) -> None:
     chosen = plans_for(16 * 2**30, tmp_path, Plan(torch.device("meta")))
     assert [plan.has_maps_there for plan in chosen[:4]] == [True, True, True, False]
+
+
+def test_maps_that_an_accelerator_cannot_hold_go_to_the_computers_memory_not_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(torch.device("meta"), torch.bfloat16)
+    monkeypatch.setattr(memory, "budget", lambda *_: 8 * 2**30)
+    chosen = plans_for(2**29, tmp_path, plan)
+    assert [(p.has_maps_there, p.folder) for p in chosen[:2]] == [(False, None)] * 2
+    assert chosen[0].strip_bytes > memory.LARGEST_STRIP_BYTES
+    monkeypatch.setattr(memory, "budget", lambda *_: 2**29)
+    assert plans_for(2**29, tmp_path, plan)[0].folder == tmp_path
+
+
+def test_what_torch_keeps_of_a_graphics_cards_memory_counts_as_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (
+        ("mem_get_info", (1000, 5000)),
+        ("memory_reserved", 700),
+        ("memory_allocated", 400),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda _, v=value: v)
+    assert memory.free_bytes(torch.device("cuda")) == 1300
 
 
 def test_the_free_memory_is_known_and_the_users_limit_goes_first() -> None:
@@ -320,6 +346,126 @@ def test_the_cache_keeps_to_its_size_and_forgets_the_longest_unused() -> None:
     cache.clear()
     get(1.0)
     assert made[-1] == 1.0
+
+
+def test_what_is_remembered_anew_takes_the_old_ones_place() -> None:
+    cache = Cache(1000)
+    assert cache.recall("x") is None
+    cache.remember("x", (torch.zeros(100), torch.ones(20)))
+    cache.remember("x", (torch.ones(200),))
+    cache.remember("y", (torch.ones(50),))
+    assert len(cache.recall("x") or ()) == 1
+    assert cache.recall("y") is not None
+    cache.remember("x", (torch.ones(2000),))
+    assert cache.recall("x") is None
+    assert cache.keeps
+    assert not Cache(0).keeps
+
+
+def warm_official(**limits: int) -> Networks:
+    return official(**{"cache_bytes": 2**28, **limits})
+
+
+class Counted:
+    """How many pixels were streamed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pixels = 0
+        run = Stream.run
+
+        def noted(stream: Stream, steps: Any, source: Any, target: Any) -> None:
+            self.pixels += source.shape.height * source.shape.width
+            run(stream, steps, source, target)
+
+        monkeypatch.setattr(Stream, "run", noted)
+
+
+def test_with_statistics_over_the_picture_a_changed_mask_computes_its_surroundings_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(revision, "INFLUENCE", 48)
+    monkeypatch.setattr(warm, "FADE", 16)
+    image, damage = torch.rand(1, 3, 400, 480), lines(400, 480)
+    networks, monitor = warm_official(), listening()[0]
+    first, _ = restore_global(image, damage, networks, monitor)
+    counted = Counted(monkeypatch)
+    again, _ = restore_global(image, damage, networks, monitor)
+    assert torch.equal(first, again)
+    assert counted.pixels == 0
+    changed = damage.copy()
+    changed[200:210, 380:400] = 255
+    second, _ = restore_global(image, changed, networks, monitor)
+    assert 0 < counted.pixels < 0.4 * damage.size
+    different = (first != second).any(dim=1)[0]
+    assert bool(different[200:210, 380:400].all())
+    assert not bool(different[:140].any())
+    assert not bool(different[:, :310].any())
+    # Taking the stroke back brings the first picture back, but for the edge of what is replaced.
+    back, _ = restore_global(image, damage, networks, monitor)
+    differences = [(x - first)[0, :, 176:240, 352:432].abs().max() for x in (back, second)]
+    assert float(differences[0]) < 1e-3
+    assert float(differences[1]) > 0.1
+
+
+def test_a_revised_picture_is_that_of_the_same_statistics_and_keys() -> None:
+    """Computed again with the context of everything, nothing is left out."""
+    image, damage = torch.rand(1, 3, 160, 192), lines(160, 192)
+    networks, monitor = warm_official(), listening()[0]
+    first, _ = restore_global(image, damage, networks, monitor)
+    restorer = Restorer(networks, "mapping_scratch")
+    (former,) = networks.former.values()
+    hole = torch.from_numpy(dilate(np.where(damage >= 128, 255, 0).astype(np.uint8), 1) > 0)
+    filled = torch.where(hole, torch.ones(()), image)
+    mask = hole[None, None].to(torch.uint8)
+    kept = networks.cache.recall(next(iter(networks.former)))
+    assert kept is not None
+    assert former.keys is not None
+    keys = former.keys._replace(cells=kept[3])
+    trusted = undamaged_cells(mask.float(), 40, 48).flatten() == 1
+    here = Elsewhere(keys, trusted[keys.places], keys.places)
+    same = restorer._part(filled, mask, former, here, monitor)
+    assert same is not None
+    torch.testing.assert_close(same, first, rtol=0, atol=1e-4)
+    # And with all keys from outside.
+    outside = here._replace(part=torch.full_like(keys.places, -1))
+    same = restorer._part(filled, mask, former, outside, monitor)
+    assert same is not None
+    torch.testing.assert_close(same, first, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("why", ["much changed", "another picture", "no room", "no damage before"])
+def test_a_new_run_is_made_where_little_can_be_kept(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revision, "INFLUENCE", 16)
+    image, damage = torch.rand(1, 3, 240, 240), lines(240, 240)
+    networks = warm_official(cache_bytes=10_000) if why == "no room" else warm_official()
+    monitor = listening()[0]
+    before = np.zeros_like(damage) if why == "no damage before" else damage
+    restore_global(image, before, networks, monitor)
+    if why == "another picture":
+        image = torch.rand(1, 3, 240, 256)
+        damage = lines(240, 256)
+    changed = damage.copy()
+    changed[100 : 220 if why == "much changed" else 104, 100:220] = 255
+    counted = Counted(monkeypatch)
+    result, _ = restore_global(image, changed, networks, monitor)
+    assert counted.pixels == changed.shape[0] * changed.shape[1]
+    assert torch.equal(result, restore_global(image, changed, official(), monitor)[0])
+
+
+@given(st.integers(0, 5), st.integers(0, 7), st.sampled_from(["image", "mask"]))
+def test_a_changed_pixel_changes_the_sum_of_its_square_alone(
+    row: int, column: int, where: str
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 96, 128, generator=generator)
+    mask = torch.zeros(1, 1, 96, 128, dtype=torch.uint8)
+    before = revision.block_sums([image, mask])
+    changed = image if where == "image" else mask
+    changed[0, -1, 16 * row + 5, 16 * column + 9] += 1
+    different = (revision.block_sums([image, mask]) != before).nonzero()
+    assert different.tolist() == [[row, column]]
 
 
 def test_inputs_of_another_shape_or_use_are_other_inputs() -> None:

@@ -78,7 +78,7 @@ def measure_original(
         else:
             plan = Plan(torch.device("cpu"), compute=getattr(torch, formulation))
             modules = Modules(encoder, mapping, decoder)  # type: ignore[arg-type]
-            result = stream(modules, x, mask, plan, lambda _: None)[0]
+            result = stream(modules, x, mask, plan, lambda _: None).picture
         seconds = time.perf_counter() - started
     np.save(output, result.numpy())
     return {"seconds": seconds, "peak_mb": peak_megabytes()}
