@@ -19,6 +19,8 @@ from tests.backend.review.serving import PATIENCE_SECONDS
 from tests.backend.running import wait_until
 
 VIEW_SIZE = (1360, 860)
+# How the sentence begins that says a restoration has ended well.
+DONE = "Restored in"
 
 
 def chromium() -> tuple[str, str]:
