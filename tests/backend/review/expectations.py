@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,22 @@ from backend.results import ResultLayer
 from backend.review.document import result_layers
 from plugin.shared import protocol
 from tests.backend.review.browser import Page
-from tests.backend.review.serving import ReviewBackend, add_photo, layers_of, run_job
+from tests.backend.review.serving import ReviewBackend, add_photo, layers_of, run_job, send_mask
 
 
 def backends_layers(
-    backend: ReviewBackend, photo: Path, size: str = "full", **options: Any
+    backend: ReviewBackend,
+    photo: Path,
+    size: str = "full",
+    painted: Pixels | None = None,
+    **options: Any,
 ) -> tuple[Picture, list[ResultLayer]]:
-    """A photo and its layers as the backend makes them for anybody."""
+    """A photo and its layers as the backend makes them for anybody, of a painted mask if given."""
     with closing(backend.page()) as client:
-        job = run_job(client, add_photo(client, photo)["id"], size, **options)
+        photo_id = add_photo(client, photo)["id"]
+        if painted is not None:
+            send_mask(client, photo_id, painted.tobytes())
+        job = run_job(client, photo_id, size, painted is not None, **options)
         picture = load_picture(photo)
         channels, depth = picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize
         header = protocol.RequestHeader(
@@ -61,6 +70,37 @@ def shown(page: Page, pane: str = "after") -> Pixels:
 def veil(page: Page) -> Pixels:
     width, height, data = page.canvas("veil")
     return np.frombuffer(data, np.uint8).reshape(height, width, 4)[..., 3]
+
+
+def reads(page: Page) -> Pixels:
+    """The mask that the page shows as a veil, and will send."""
+    # It is drawn with the next frame.
+    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0]))")
+    return veil(page)
+
+
+def stroke(size: tuple[int, int], points: Sequence[tuple[float, float]], diameter: float) -> Pixels:
+    """(H, W) of what a round brush covers between points (x, y), by its definition."""
+    height, width = size
+    y, x = np.mgrid[:height, :width] + 0.5
+    covered = np.zeros(size)
+    for (x0, y0), (x1, y1) in pairwise(points):
+        along = np.array([x1 - x0, y1 - y0])
+        length = float(along @ along)
+        share = ((x - x0) * along[0] + (y - y0) * along[1]) / length if length else np.zeros(size)
+        nearest = np.clip(share, 0, 1)
+        distance = np.hypot(x - x0 - nearest * along[0], y - y0 - nearest * along[1])
+        covered = np.maximum(covered, np.clip(diameter / 2 + 0.5 - distance, 0, 1))
+    return np.floor(255 * covered + 0.5).astype(np.uint8)
+
+
+def enlarged(mask: Pixels, size: tuple[int, int]) -> Pixels:
+    """(h, w) as (H, W): each pixel takes the value of the one in which its centre lies."""
+    rows, columns = (
+        ((2 * np.arange(full) + 1) * small) // (2 * full)
+        for full, small in zip(size, mask.shape, strict=True)
+    )
+    return mask[np.ix_(rows, columns)]
 
 
 def check_file(page: Page, photo: Path, kind: str, expected: Pixels, picture: Picture) -> None:
