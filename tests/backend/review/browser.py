@@ -68,14 +68,17 @@ class Page:
         self.downloads = downloads
 
     def open(self, address: str) -> None:
-        width, height = VIEW_SIZE
+        self.resize(*VIEW_SIZE)
+        # Another fragment alone would not load the page anew.
+        self.driver.get("about:blank")
+        self.driver.get(address)
+
+    def resize(self, width: int, height: int) -> None:
+        """Be a window of this size."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        # Another fragment alone would not load the page anew.
-        self.driver.get("about:blank")
-        self.driver.get(address)
 
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
