@@ -36,6 +36,7 @@ function complain(error) {
 }
 
 const openFile = attempt(async (file) => {
+  await ready;
   byId("message").hidden = true;
   parts.progress.say("work.reading", () => ({ name: file.name }));
   await openPhoto(await addPhoto(file), "preview");
@@ -87,7 +88,6 @@ function listen() {
   // The command line opened this tab's address again, with a new ticket.
   window.addEventListener("hashchange", () => location.reload());
   byId("message-close").addEventListener("click", () => (byId("message").hidden = true));
-  listenToFiles(openFile);
   addSaveButtons(save);
   const resize = attempt(() => {
     return openPhoto(review.photo, byId("whole-size").checked ? "whole" : "preview");
@@ -108,7 +108,6 @@ async function build(language) {
   for (const control of document.querySelectorAll("#panel input, #panel button")) {
     control.disabled = true;
   }
-  document.body.hidden = false;
 }
 
 async function begin() {
@@ -129,4 +128,6 @@ async function start(session) {
   if (session.photo !== null) await openPhoto(session.photo, "preview");
 }
 
-begin();
+// At once: a file that is dropped meanwhile must not take the place of the page.
+listenToFiles(openFile);
+const ready = begin();

@@ -47,16 +47,20 @@ export class Mask {
 
   /** Take over what the backend found: a mask layer, which may be smaller than the photo. */
   found(layer) {
+    // Before anybody painted there is nothing to go back to.
+    const isFirst = this.#undo.length === 0 && this.#redo.length === 0;
     this.begin();
     const columns = starts(this.width, layer.width);
     const rows = starts(this.height, layer.height);
     const line = new Uint8Array(this.width);
     for (let row = 0; row < layer.height; row++) {
       enlargeRow(layer.pixels, row, layer, columns, line);
-      for (let y = rows[row]; y < rows[row + 1]; y++) this.#putLine(y, line);
+      for (let y = rows[row]; y < rows[row + 1]; y++) {
+        if (isFirst) this.values.set(line, y * this.width);
+        else this.#putLine(y, line);
+      }
     }
-    // Before anybody painted there is nothing to go back to.
-    if (this.#undo.length === 0 && this.#redo.length === 0) this.#open = null;
+    this.revision++;
     this.end();
     this.#foundAfter = this.#undo.at(-1) ?? null;
   }

@@ -40,7 +40,8 @@ function coverPiece(from, to, radius, size, cover) {
       const [fromX, fromY] = [x + 0.5 - from.x, y + 0.5 - from.y];
       const along = square === 0 ? 0 : (fromX * alongX + fromY * alongY) / square;
       const nearest = Math.min(Math.max(along, 0), 1);
-      const distance = Math.hypot(fromX - nearest * alongX, fromY - nearest * alongY);
+      // Here Math.hypot would take most of the time.
+      const distance = Math.sqrt((fromX - nearest * alongX) ** 2 + (fromY - nearest * alongY) ** 2);
       const share = Math.min(radius + 0.5 - distance, 1);
       if (share > 0) cover(x, y, share);
     }

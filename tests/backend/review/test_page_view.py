@@ -38,7 +38,7 @@ def test_everything_is_reached_and_used_by_keyboard(
 ) -> None:
     restored.run("document.activeElement.blur()")
     reached = []
-    for _ in range(30):
+    for _ in range(40):
         restored.key("Tab")
         reached.append(str(restored.run("return document.activeElement.id || 'other'")))
         use(restored, reached[-1])
