@@ -44,7 +44,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "models/training/evaluat": ("models", "backend"),
     "plugin/layout.py": (),
     # A command for developers, with Babel.
-    "plugin/catalogues.py": ("plugin.layout",),
+    "plugin/catalogues.py": ("plugin.layout", "plugin.shared.sentences"),
     "plugin/profiles.py": ("plugin.layout",),
     "plugin/shared/": (),
     "plugin/stubs/": ("plugin.stubs",),
