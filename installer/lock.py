@@ -33,10 +33,7 @@ def only_installation(data: Path, stop: Stop) -> Iterator[None]:
         while not try_lock(file):
             stop.check()
             if time.monotonic() > deadline:
-                raise InstallationError(
-                    "Another installation is at work in the same folder: wait until it has ended, "
-                    "or end it, then run this again."
-                )
+                raise InstallationError("error.another")
             time.sleep(0.1)
         stop.descriptors = (file.fileno(),)
         try:

@@ -27,6 +27,7 @@ from installer.interpreter import check_user
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, has_launcher
 from installer.lock import only_installation
 from installer.machine import look_at_machine
+from installer.messages import Bytes, Message
 from installer.offline import OfflineFolder, WeightsStep
 from installer.packages import EnvironmentStep, ProjectStep, TorchStep
 from installer.project import project_version
@@ -39,7 +40,7 @@ State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 # pip unpacks beside what it has downloaded.
 _DISK_RESERVE_BYTES = 600_000_000
 _OWN_FILES = ("install.log", "installation.part", "installation.lock", "profiles.json")
-_OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv")
+_OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv", "example")
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ class Plan:
 
     Attributes:
         steps: in order; the last one records that all is in place.
-        notes: sentences about what is left out, and why.
+        notes: about what is left out, and why.
         data: the data folder.
         previous: version of the installation that is there, if there is one.
     """
 
     steps: list[Step]
-    notes: list[str]
+    notes: list[Message]
     marker: Marker
     data: Path
     environment: Environment
@@ -84,6 +85,11 @@ class Plan:
     @property
     def program(self) -> Path:
         return self.environment.program(PROGRAM)
+
+    @property
+    def example(self) -> Path:
+        """Where the window puts the example's pictures."""
+        return self.data / "example"
 
     @property
     def plugins(self) -> list[PluginStep]:
@@ -194,16 +200,14 @@ def check_machine(plan: Plan) -> None:
 def _check_data_folder(plan: Plan) -> None:
     existing = next(folder for folder in (plan.data, *plan.data.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise InstallationError(
-            f"{plan.data} cannot be made or written: make {existing} a folder that you can write "
-            "to, or set RESTORE_OLD_PHOTO_HOME to another folder, then run this again."
-        )
+        raise InstallationError("error.data-not-writable", data=plan.data, folder=existing)
     free = shutil.disk_usage(existing).free
     if free < plan.needed_disk_bytes:
         raise InstallationError(
-            f"The disk of {existing} has {free / 1e9:.1f} GB free, but the installation needs "
-            f"{plan.needed_disk_bytes / 1e9:.1f} GB: free some, or set RESTORE_OLD_PHOTO_HOME to a "
-            "folder on another disk, then run this again."
+            "error.disk-too-small",
+            folder=existing,
+            free=Bytes(free),
+            needed=Bytes(plan.needed_disk_bytes),
         )
 
 

@@ -82,7 +82,7 @@ def test_a_really_small_disk_is_noticed(
     del home
     with small_disk(tmp_path / "disk", size_bytes=20_000_000) as disk:
         monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(disk / "data"))
-        assert "has 0.0 GB free" in obstacle_of(plan_of())
+        assert "has 20 MB free" in obstacle_of(plan_of())
 
 
 @needs_mounts
