@@ -100,7 +100,8 @@ function renderProgress() {
   $("bar").classList.toggle("working", !transfer);
   $("bar").value = Math.round(fraction(state) * 1000);
   if (!transfer) {
-    $("transfer").textContent = step ? text("progress.working") : "";
+    const isUnpacking = step && step.key !== "example";
+    $("transfer").textContent = isUnpacking ? text("progress.working") : "";
     $("rate").textContent = "";
     return;
   }

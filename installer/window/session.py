@@ -20,7 +20,7 @@ TASKS: tuple[str, ...] = get_args(Task)
 
 Phase = Literal["looking", "ready", "running", "stopping", "done", "failed", "stopped"]
 _BUSY: tuple[Phase, ...] = ("looking", "running", "stopping")
-_EXAMPLE = message("step.example")
+_EXAMPLE_KEY, _EXAMPLE = "example", message("step.example")
 
 
 class WindowReport(Report):
@@ -235,7 +235,10 @@ class Session:
         choices = replace(self._wishes.choices, profiles=profiles, checks_contents=task == "repair")
         plan = make_plan(choices, report)
         check(plan)
-        self.change(pending=[step_facts(plan, step) for step in plan.pending])
+        pending = [step_facts(plan, step) for step in plan.pending]
+        if self._wishes.has_example:
+            pending.append({"key": _EXAMPLE_KEY, "download_bytes": 0, "disk_bytes": 0})
+        self.change(pending=pending)
         report.further_steps = int(self._wishes.has_example)
         if plan.state != "complete":
             install(plan, report)
@@ -251,7 +254,7 @@ class Session:
         nothing = {"has_example": False, "example_error": None}
         if not self._wishes.has_example or self._program is None:
             return nothing
-        report.begin(number, number, "example", _EXAMPLE)
+        report.begin(number, number, _EXAMPLE_KEY, _EXAMPLE)
         self.note(message("log.example"))
         try:
             self._program.make_example(report.stop)
