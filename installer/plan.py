@@ -32,7 +32,15 @@ from installer.offline import OfflineFolder, WeightsStep
 from installer.packages import EnvironmentStep, ProjectStep, TorchStep
 from installer.project import project_version
 from installer.report import Report
-from installer.steps import Condition, Cost, Marker, Step, run_steps, undo_steps
+from installer.steps import (
+    Condition,
+    Cost,
+    Marker,
+    Step,
+    interrupted_steps,
+    run_steps,
+    undo_steps,
+)
 from models.registry import data_folder
 
 State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
@@ -201,7 +209,7 @@ def _check_data_folder(plan: Plan) -> None:
     existing = next(folder for folder in (plan.data, *plan.data.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise InstallationError("error.data-not-writable", data=plan.data, folder=existing)
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(existing).free + _counted_twice_bytes(plan)
     if free < plan.needed_disk_bytes:
         raise InstallationError(
             "error.disk-too-small",
@@ -209,6 +217,19 @@ def _check_data_folder(plan: Plan) -> None:
             free=Bytes(free),
             needed=Bytes(plan.needed_disk_bytes),
         )
+
+
+def _counted_twice_bytes(plan: Plan) -> int:
+    """What lies on the disk, and is part of what the installation needs all the same.
+
+    That is what was downloaded already, and an environment that was cut short: it goes first.
+    """
+    folders = [plan.environment.downloads]
+    steps = interrupted_steps(plan.steps, plan.marker)
+    if any(isinstance(step, (EnvironmentStep, TorchStep)) for step in steps):
+        folders.append(plan.environment.folder)
+    files = (path for folder in folders for path in folder.rglob("*") if not path.is_symlink())
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def install(plan: Plan, report: Report) -> None:

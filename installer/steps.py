@@ -120,12 +120,17 @@ def run_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     marker.clear()
 
 
-def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
+def interrupted_steps(steps: Sequence[Step], marker: Marker) -> Sequence[Step]:
+    """The steps that the next run takes back first, because they may be half done."""
     interrupted = marker.read()
     if interrupted in (None, _BETWEEN):
-        return
+        return []
     # A marker cut short by a full disk, or of another version, names no step: nothing is sure.
-    for step in [step for step in steps if step.key == interrupted] or steps:
+    return [step for step in steps if step.key == interrupted] or steps
+
+
+def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
+    for step in interrupted_steps(steps, marker):
         report.say(message("log.cut-short", title=step.title))
         step.undo()
 

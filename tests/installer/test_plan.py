@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,35 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     assert "1.0 GB free, but the installation needs 2." in sentence
     assert "RESTORE_OLD_PHOTO_HOME" in sentence
     assert list(home.iterdir()) == [home / ".config"]
+
+
+@pytest.mark.parametrize(
+    ("place", "step", "is_enough"),
+    [
+        ("environment/torch.so", "torch", True),
+        # It stays, and what is still to be done needs its space beside it.
+        ("environment/torch.so", "project", False),
+        ("downloads/torch.whl.part", "project", True),
+        ("weights/mine", "torch", False),
+    ],
+)
+def test_what_goes_or_is_used_again_takes_no_space_from_the_next_try(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, step: str, is_enough: bool
+) -> None:
+    plan = plan_of()
+    path = plan.data / place
+    path.parent.mkdir(parents=True)
+    path.touch()
+    # As large as half a torch, but without a single block on the disk.
+    os.truncate(path, 400_000_000)
+    plan.marker.write(step)
+    plan = plan_of()
+    usage = shutil.disk_usage(home)._replace(free=plan.needed_disk_bytes - 300_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    if is_enough:
+        check(plan)
+    else:
+        assert "the installation needs" in obstacle_of(plan)
 
 
 @needs_mounts

@@ -217,7 +217,6 @@ def test_the_window_speaks_the_language_of_its_user_and_changes_it_at_once(
         assert not part(browser, "profiles").find_element("css selector", "input").is_selected()
         browser.refresh()
         wait_for_headline(browser, "Restore Old Photo einrichten")
-        part(browser, "profiles").find_element("css selector", "label").click()
         part(browser, "primary").click()
         wait_for_headline(browser, "Fertig")
         assert "Filter > Altes Foto restaurieren" in part(browser, "in-gimp").text
