@@ -83,7 +83,8 @@ class Environment:
         self.downloads = self.work / "downloads"
         self._checks_contents = checks_contents
         self._inventory: Inventory | None = None
-        self.pip = Pip(self.python, log, report, self.work / "temporary", offline)
+        scratch, cache = self.work / "temporary", self.downloads / "pip"
+        self.pip = Pip(self.python, log, report, scratch, offline, cache)
 
     @property
     def _programs(self) -> Path:
@@ -230,7 +231,7 @@ class Environment:
         else:
             # From pip 22.3 on; Debian 12 has 23.0.
             command = [sys.executable, "-m", "pip", "--python", str(self.python)]
-            yield [*command, "install", PIP_REQUIREMENT]
+            yield [*command, "install", "--no-cache-dir", PIP_REQUIREMENT]
 
     def _update_pip(self) -> None:
         try:

@@ -49,16 +49,25 @@ class Pip:
         report: receives what the user should see.
         scratch: folder for temporary files; the system's may be too small for torch.
         offline: folder of wheels to take packages from, instead of a package index.
+        cache: folder for what pip keeps between two runs; None takes the user's. One of our own
+            goes when all is done, and lies on the disk whose space is checked.
     """
 
     def __init__(
-        self, python: Path, log: Path, report: Report, scratch: Path, offline: Path | None = None
+        self,
+        python: Path,
+        log: Path,
+        report: Report,
+        scratch: Path,
+        offline: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.python = python
         self._log = log
         self._report = report
         self._scratch = scratch
         self.offline = offline
+        self._cache = cache
         self._name = ""
 
     def run(self, arguments: Sequence[str], what: Message, has_bar: bool = False) -> str:
@@ -103,6 +112,8 @@ class Pip:
             # Settings of pip could name indexes and folders beside the one that the user chose.
             variables = {k: v for k, v in variables.items() if not k.startswith("PIP_")}
             variables |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+        if self._cache is not None:
+            variables.setdefault("PIP_CACHE_DIR", str(self._cache))
         return {**variables, "TMPDIR": str(self._scratch), "TEMP": str(self._scratch)}
 
     def _hear(self, line: str) -> None:
