@@ -15,11 +15,13 @@ export function showResult(result) {
     ...result.plugins.map((one) => pair(text("gimp.profile", one), one.folder)),
   );
   $("terminal").textContent = `${result.command} restore PHOTO`;
-  const removal = { folder: result.checkout, command: result.removal };
+  const way = text("result.remove.text", { folder: result.checkout });
+  const removal = pair(text("result.remove"), way);
+  removal.lastChild.append(element("code", result.removal));
   $("places").replaceChildren(
     pair(text("result.program"), result.program),
     pair(text("result.folder"), result.folder),
-    pair(text("result.remove"), text("result.remove.text", removal)),
+    removal,
   );
   showFault("example-error", result.example_error);
   show("example", result.has_example);
