@@ -55,8 +55,17 @@ class PluginStep:
     def condition(self) -> Condition:
         if not (self.profile.plug_ins / PLUGIN_NAME).exists():
             return "absent"
-        fault = plugin_fault(self.profile, self.installation)
-        return "done" if fault is None else "damaged"
+        if plugin_fault(self.profile, self.installation) is None:
+            return "done"
+        return "outdated" if self._is_of_another_version() else "damaged"
+
+    def _is_of_another_version(self) -> bool:
+        record = self.profile.plug_ins / PLUGIN_NAME / "installation.json"
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(found, dict) and found.get("version") != self.installation["version"]
 
     def check_writable(self) -> None:
         """Raises InstallationError where the plug-in could not be written or replaced."""

@@ -160,6 +160,14 @@ def test_a_damaged_plug_in_is_told_from_a_missing_one(tmp_path: Path) -> None:
     assert step.condition() == "done"
 
 
+def test_a_plug_in_of_another_version_is_outdated_and_not_damaged(tmp_path: Path) -> None:
+    PluginStep(Profile(tmp_path, "3.0"), {**INSTALLATION, "version": "0.0.9"}).do()
+    step = PluginStep(Profile(tmp_path, "3.0"), INSTALLATION)
+    assert step.condition() == "outdated"
+    step.do()
+    assert step.condition() == "done"
+
+
 def test_a_named_profile_of_2_8_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(InstallationError, match=r"2\.8, which is too old"):
         targets_of(tmp_path, named=(tmp_path / "2.8",))

@@ -127,7 +127,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
         ("WARNING: Retrying ... NewConnectionError\nERROR: No matching distribution", "network"),
-        ("ERROR: No matching distribution found for torch==2.13.0", "no build for this machine"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "no build for this computer"),
         ("ssl.SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED", "identity"),
         ("ERROR: something else", "something else"),
     ],
