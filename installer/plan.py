@@ -239,7 +239,7 @@ def install(plan: Plan, report: Report) -> None:
         InstallationError: a step failed; the next run goes on from there.
         StoppedError: the user stopped it; the same holds.
     """
-    with only_installation(plan.data, report.stop):
+    with only_installation(plan.data, report):
         stop_backend(plan.data)
         # The record says that all is in place: it goes first and comes back last.
         plan.steps[-1].undo()
@@ -254,7 +254,7 @@ def remove(plan: Plan, report: Report) -> None:
         InstallationError: something could not be removed; the next try goes on from there.
     """
     if plan.data.exists():
-        with only_installation(plan.data, report.stop):
+        with only_installation(plan.data, report):
             stop_backend(plan.data)
             undo_steps(plan.steps, plan.marker, report)
             for name in _OWN_FOLDERS:
