@@ -6,7 +6,7 @@ import secrets
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -76,6 +76,8 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
             f"{path} may not be read: check its permissions.", code="file-permission"
         ) from error
     except UnidentifiedImageError as error:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path.name} is empty: copy it again.", code="file-empty") from error
         raise InputError(
             f"{path.name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
             code="file-format",
@@ -86,7 +88,13 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
             code="file-too-large",
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        # Pillow and tifffile raise all of these for truncated or contradictory bytes.
+        # Those of the system have a number; the others Pillow and tifffile raise for truncated or
+        # contradictory bytes.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}): check its name and its disk.",
+                code="file-not-read",
+            ) from error
         raise InputError(
             f"{path.name} is damaged: copy or scan it again.", code="file-damaged"
         ) from error
@@ -121,7 +129,9 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
             code="file-not-written",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # A disk that takes nothing does not even say that the file is not there.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def count_pixels(path: Path) -> int | None:
