@@ -12,7 +12,7 @@ import torch
 
 from backend.composition import composite, put_layer
 from backend.geometry import Box
-from backend.images import Mask, Picture, Pixels, bounding_box, is_gray
+from backend.images import Mask, Picture, Pixels, is_gray
 from backend.monitor import Monitor
 from backend.results import (
     Event,
@@ -76,14 +76,9 @@ class Assembly:
             )
         return damage
 
-    def add_restored(self, restored: torch.Tensor, damage: Mask) -> None:
+    def add_restored(self, restored: torch.Tensor) -> None:
         pixels = to_pixels(restored, self._photo.color, gray=self.gray)
         self._add("restored", "Restored", pixels, None, self._whole)
-        if damage.any():
-            box = bounding_box(damage)
-            self._add(
-                "repair", "Scratch repair", pixels[box.slices].copy(), damage[box.slices], box
-            )
 
     def add_repair(self, repaired: torch.Tensor, damage: Mask, box: Box) -> None:
         pixels = to_pixels(repaired, self._photo.color, gray=self.gray)

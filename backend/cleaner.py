@@ -19,17 +19,19 @@ MULTIPLE = 16
 
 
 def clean(
-    image: Tensor,
+    filled: Tensor,
     mask: Tensor,
+    photo: Tensor,
     networks: Networks,
     monitor: Monitor,
     is_needed: Callable[[Box], bool] = lambda _: True,
 ) -> tuple[Tensor, Tensor]:
-    """Remove grain and blur, and refine what holes were filled with.
+    """Remove grain and blur, and repair the damage.
 
     Args:
-        image: (1, 3, H, W) in [0, 1] with filled holes.
+        filled: (1, 3, H, W) in [0, 1], the photo with damage replaced smoothly.
         mask: (1, 1, H, W) uint8, 1 = repair, else 0.
+        photo: (1, 3, H, W) in [0, 1], as it is.
         networks: with "restoration".
         monitor: of the stage.
         is_needed: tiles for which it is false are left out.
@@ -41,20 +43,20 @@ def clean(
     dtype = type_of(network)
 
     def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
-        x, hole = tiles[0] * 2 - 1, tiles[1]
+        x, hole, shown = tiles[0] * 2 - 1, tiles[1], tiles[2] * 2 - 1
 
         def compute() -> Tensor:
-            given = (t.to(networks.device, dtype) for t in (x, hole))
+            given = (t.to(networks.device, dtype) for t in (x, hole, shown))
             with part.watching(network):
                 output: Tensor = network(*given)
             return output.cpu()
 
-        change = networks.cache.get(f"restoration {dtype}", [x, hole], compute)
+        change = networks.cache.get(f"restoration {dtype}", [x, hole, shown], compute)
         return (x + change.float() + 1) / 2
 
     return run_tiled_as_memory_allows(
         run,
-        [image, mask],
+        [filled, mask, photo],
         channels=3,
         tile=TILE,
         least_tile=LEAST_TILE,

@@ -62,6 +62,9 @@ class Box:
     def grown(self, margin: int) -> Box:
         return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
 
+    def moved(self, x: int, y: int) -> Box:
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """(rows, columns) for indexing an (H, W, ...) array."""

@@ -143,7 +143,7 @@ class Networks:
         x = precision.trial_picture(precision.TRIAL_SIDE) * 2 - 1
         mask = torch.zeros_like(x[:, :1])
         mask[..., 40:44, :] = 1
-        network = self._fast("restoration", [x, mask], lambda y: (x.to(y) + y + 1) / 2)
+        network = self._fast("restoration", [x, mask, x], lambda y: (x.to(y) + y + 1) / 2)
         return cast(RestorationUNet, network)
 
     def tone(self) -> ToneGrid:

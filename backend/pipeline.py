@@ -96,8 +96,17 @@ def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks
             image = fill(image, hole, networks, monitor.part(0, 2))
             monitor = monitor.part(1, 2)
         if options.whole_picture:
-            restored = restore_whole_picture(result.image, image, hole, options, networks, monitor)
-            result.add_restored(restored, hole)
+            # The repair lies below, in the photo's own tone: it shows when "Restored" is hidden.
+            restored = restore_whole_picture(
+                result.image,
+                image,
+                hole,
+                options,
+                networks,
+                monitor,
+                lambda part, box: result.add_repair(part, hole, box),
+            )
+            result.add_restored(restored)
         elif hole.any():
             repaired, box = repair_scratches(image, hole, networks, monitor, is_filled=is_filled)
             result.add_repair(repaired, hole, box)

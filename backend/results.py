@@ -12,7 +12,7 @@ from backend.images import Mask, Pixels
 Stage = Literal["scratches", "restoration", "faces", "enhancement", "blending", "enlargement"]
 """The last one exists on the command line only."""
 
-LayerKind = Literal["mask", "restored", "repair", "face"]
+LayerKind = Literal["mask", "repair", "restored", "face"]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from torch import Tensor
 
-from backend.images import Mask
+from backend.geometry import Box
+from backend.images import Mask, bounding_box
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.stages.denoising import denoise
-from backend.stages.restoration import repair_scratches, restore_global
+from backend.stages.restoration import repair_scratches, repaired_part, restore_global
 from backend.stages.tone import restore_tone
 from backend.tensors import to_mask
+
+OnRepaired: TypeAlias = Callable[[Tensor, Box], None]
+"""Gets (1, 3, h, w) of a box around the damage, repaired and in the photo's own tone."""
 
 
 def restore_whole_picture(
@@ -21,6 +28,7 @@ def restore_whole_picture(
     options: Options,
     networks: Networks,
     monitor: Monitor,
+    on_repaired: OnRepaired = lambda _part, _box: None,
 ) -> Tensor:
     """Restore a picture as far as the options say.
 
@@ -29,6 +37,7 @@ def restore_whole_picture(
         image: the same, or with its damage filled by a model of the user's.
         hole: (H, W), not 0 on damage.
         monitor: of the stage.
+        on_repaired: gets the repaired damage before the tone is restored, if there is any.
 
     Returns:
         A new (1, 3, H, W), not clipped.
@@ -37,10 +46,15 @@ def restore_whole_picture(
     is_filled = image is not source
     if options.cleaning and not networks.uses_model("denoising"):
         result, _ = restore_global(image, hole, networks, cleaning, is_filled=is_filled)
+        if hole.any():
+            on_repaired(*repaired_part(result, source, hole, networks))
     else:
         result = image.clone()
-        if hole.any() and not is_filled:
-            _put_repair(result, hole, networks, cleaning.part(0, 2))
+        if hole.any():
+            if not is_filled:
+                _put_repair(result, hole, networks, cleaning.part(0, 2))
+            box = bounding_box(hole)
+            on_repaired(result[..., box.slices[0], box.slices[1]], box)
         if options.cleaning:
             # In place of the weights: both in turn would smooth twice and take twice the time.
             result = denoise(result, networks, cleaning.part(1, 2))

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from models.layers import PartialNonLocalBlock
 
+FIRST_KEPT = -3.0
+"""Before softplus, how much of a masked pixel an untrained restoration network keeps: 0.05."""
+
 
 class CompactUNet(nn.Module):
     """A U-Net over half the size and below.
@@ -23,7 +26,10 @@ class CompactUNet(nn.Module):
         in_channels, out_channels: of the picture.
         width: channels at half the size.
         deepest_width: channels at the smallest size.
-        blocks: residual blocks per level on the way down and, twice, at the bottom; up has one.
+        blocks: residual blocks per level on the way down.
+        deepest_blocks: residual blocks at the smallest size, before filling and again after it;
+            None: as many as on the way down.
+        up_blocks: residual blocks per level on the way up.
         non_local: fill masked cells at the bottom from anywhere in the picture.
 
     Source:
@@ -40,23 +46,26 @@ class CompactUNet(nn.Module):
         deepest_width: int,
         blocks: int,
         non_local: bool,
+        deepest_blocks: int | None = None,
+        up_blocks: int = 1,
     ) -> None:
         super().__init__()
+        deepest_blocks = deepest_blocks or blocks
         widths = [width, 2 * width, 4 * width, deepest_width]
         self.first = nn.Conv2d(4 * in_channels, width, 3, padding=1)
         self.down = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
-        self.bottom = _blocks(deepest_width, blocks)
+        self.bottom = _blocks(deepest_width, deepest_blocks)
         self.fill = (
             PartialNonLocalBlock(deepest_width, blocks=1, normalization="none")
             if non_local
             else None
         )
-        self.after_fill = _blocks(deepest_width, blocks)
+        self.after_fill = _blocks(deepest_width, deepest_blocks)
         self.enlarge = nn.ModuleList(
             nn.Conv2d(deep, 4 * shallow, 1) for deep, shallow in pairwise(widths[::-1])
         )
-        self.up = nn.ModuleList(_blocks(w, 1) for w in widths[-2::-1])
+        self.up = nn.ModuleList(_blocks(w, up_blocks) for w in widths[-2::-1])
         self.last = nn.Conv2d(width, 4 * out_channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
@@ -99,11 +108,19 @@ class CompactUNet(nn.Module):
 
 
 class RestorationUNet(CompactUNet):
-    """Clean a picture and fill its holes, keeping the tone.
+    """Clean a picture and repair its damage, keeping the tone.
 
-    x (B, 3, H, W) in [-1, 1] with masked pixels filled roughly, mask (B, 1, H, W) -> (B, 3, H, W),
-    the change to be added to x: what it leaves alone passes by at full resolution. H and W are
-    multiples of 16.
+    Where the mask is set the network gets both: a smooth fill from the surroundings, and what the
+    photo shows there. Dust and faded scratches are half transparent, people paint masks larger
+    than the damage, and what can still be seen is better than anything invented. So besides the
+    change to the fill it estimates for each masked pixel how much of the photo to keep.
+
+    filled (B, 3, H, W) in [-1, 1], the photo with masked pixels replaced; mask (B, 1, H, W), 1 =
+    repair; photo (B, 3, H, W), as it is -> (B, 3, H, W), the change to be added to `filled`: what
+    it leaves alone passes by at full resolution. H and W are multiples of 16.
+
+    Args:
+        width, deepest_width, blocks, deepest_blocks, up_blocks: see `CompactUNet`.
     """
 
     def __init__(
@@ -112,14 +129,25 @@ class RestorationUNet(CompactUNet):
         width: int = 32,
         deepest_width: int = 160,
         blocks: int = 2,
-        non_local: bool = True,
+        deepest_blocks: int = 3,
+        up_blocks: int = 2,
     ) -> None:
         super().__init__(
-            4, 3, width=width, deepest_width=deepest_width, blocks=blocks, non_local=non_local
+            7,
+            4,
+            width=width,
+            deepest_width=deepest_width,
+            blocks=blocks,
+            deepest_blocks=deepest_blocks,
+            up_blocks=up_blocks,
+            non_local=True,
         )
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.run(torch.cat([x, mask], dim=1), mask)
+    def forward(self, filled: Tensor, mask: Tensor, photo: Tensor) -> Tensor:
+        hidden = (photo - filled) * mask
+        output = self.run(torch.cat([filled, mask, hidden], dim=1), mask)
+        change, kept = output[:, :3], F.softplus(output[:, 3:] + FIRST_KEPT)
+        return change + kept * hidden
 
 
 class CompactScratchUNet(CompactUNet):

@@ -18,44 +18,30 @@ class ToneGrid(nn.Module):
     smooth, so applying it (`apply_grid`) changes tone and leaves detail as it is, at any size.
 
     Args:
-        width: channels after the first halving.
+        width: channels after the first halving; four times as many at an eighth of the size.
         bins: steps of brightness.
         blocks: residual blocks at an eighth of the size.
+        wide_blocks: residual blocks at a thirty-second, where the network sees what the picture
+            shows, and so what is bright in it.
 
     Source:
         M. Gharbi et al., "Deep bilateral learning for real-time image enhancement", ACM TOG 36(4),
         2017.
     """
 
-    def __init__(self, *, width: int = 32, bins: int = 6, blocks: int = 3) -> None:
+    def __init__(
+        self, *, width: int = 32, bins: int = 6, blocks: int = 2, wide_blocks: int = 2
+    ) -> None:
         super().__init__()
         self.bins = bins
-        deep = 3 * width
+        deep = 4 * width
         self.local = nn.Sequential(
-            nn.Conv2d(3, width, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(2 * width, deep, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
+            *_halving(3, width), *_halving(width, 2 * width), *_halving(2 * width, deep)
         )
-        self.wide = nn.Sequential(
-            nn.Conv2d(deep, deep, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(deep, deep, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(deep, deep, 3, padding=1),
-            nn.LeakyReLU(0.1),
-        )
+        self.wide = nn.Sequential(*_halving(deep, deep), *_halving(deep, deep))
+        self.wide_blocks = nn.ModuleList(_block(deep) for _ in range(wide_blocks))
         self.everywhere = nn.Sequential(nn.Linear(2 * deep, deep), nn.LeakyReLU(0.1))
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(deep, deep, 3, padding=1),
-                nn.LeakyReLU(0.1),
-                nn.Conv2d(deep, deep, 3, padding=1),
-            )
-            for _ in range(blocks)
-        )
+        self.blocks = nn.ModuleList(_block(deep) for _ in range(blocks))
         self.last = nn.Conv2d(deep, _COEFFICIENTS * bins, 1)
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
@@ -64,6 +50,8 @@ class ToneGrid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = self.local(x)  # (B, deep, h/8, w/8)
         wide = self.wide(features)  # (B, deep, h/32, w/32)
+        for block in self.wide_blocks:
+            wide = wide + block(wide)
         spread = wide.std(dim=(2, 3), unbiased=False)
         whole = self.everywhere(torch.cat([wide.mean(dim=(2, 3)), spread], dim=1))
         features = features + F.interpolate(
@@ -75,6 +63,19 @@ class ToneGrid(nn.Module):
         flat: Tensor = self.last(features)
         batch, _, rows, columns = flat.shape
         return flat.view(batch, _COEFFICIENTS, self.bins, rows, columns)
+
+
+def _halving(channels: int, after: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(channels, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)
+
+
+def _block(channels: int) -> nn.Sequential:
+    """The change that a residual block adds; none at first."""
+    second = nn.Conv2d(channels, channels, 3, padding=1)
+    nn.init.zeros_(second.weight)
+    return nn.Sequential(
+        nn.LeakyReLU(0.1), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.1), second
+    )
 
 
 def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.0)) -> Tensor:

@@ -7,6 +7,7 @@ between their latent spaces.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -70,7 +71,7 @@ def restore_global(
     mask = torch.from_numpy((hole > 0).astype(np.uint8))[None, None]
     if networks.has("restoration"):
         filled = fill_holes(image, hole, monitor) if hole.any() else image
-        return clean(filled, mask, networks, monitor, is_needed)
+        return clean(filled, mask, image, networks, monitor, is_needed)
     mapping = choose_mapping(networks, bool(hole.any()))
     filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
     restorer = Restorer(networks, mapping)
@@ -114,6 +115,43 @@ def is_local(networks: Networks, *, has_hole: bool) -> bool:
     return Restorer(networks, choose_mapping(networks, has_hole)).is_local
 
 
+def repaired_part(
+    restored: Tensor, photo: Tensor, damage: Mask, networks: Networks
+) -> tuple[Tensor, Box]:
+    """Cut what was repaired out of a restored picture, in the tone of the photo.
+
+    Args:
+        restored: (1, 3, H, W) from `restore_global`.
+        photo: (1, 3, H, W) in [0, 1], what it was made of.
+        damage: (H, W) with at least one pixel that is not 0.
+        networks: those that restored it.
+
+    Returns:
+        (1, 3, h, w) of the box around the damage, not clipped, and the box.
+    """
+    box = bounding_box(damage)
+    if networks.has("restoration"):
+        # These weights keep the tone.
+        return restored[..., box.slices[0], box.slices[1]], box
+    region = box.grown(CONTEXT).clipped(Box(0, 0, damage.shape[1], damage.shape[0]).size)
+    rows, columns = region.slices
+    known = (damage[region.slices] == 0).astype(np.float32)
+    matched = _matched(restored[..., rows, columns], photo[..., rows, columns], known)
+    return _cut(matched, box, region), box
+
+
+def _matched(restored: Tensor, photo: Tensor, known: npt.NDArray[np.float32]) -> Tensor:
+    """(1, 3, H, W), restored, in the tone of the photo where that is known, (H, W)."""
+    made, seen = (x[0].permute(1, 2, 0).numpy() for x in (restored, photo))
+    return torch.from_numpy(match_tone(made, seen, known)).permute(2, 0, 1)[None]
+
+
+def _cut(picture: Tensor, box: Box, region: Box) -> Tensor:
+    """The box of (1, 3, h, w), which shows the region; a copy, which does not keep all of it."""
+    rows, columns = box.moved(-region.x0, -region.y0).slices
+    return picture[..., rows, columns].clone()
+
+
 def repair_scratches(
     image: Tensor,
     damage: Mask,
@@ -145,8 +183,4 @@ def repair_scratches(
     )
     monitor.check()
     known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
-    matched = match_tone(
-        restored[0].permute(1, 2, 0).numpy(), part[0].permute(1, 2, 0).numpy(), known
-    )
-    within = Box(box.x0 - region.x0, box.y0 - region.y0, box.x1 - region.x0, box.y1 - region.y0)
-    return torch.from_numpy(matched[within.slices].copy()).permute(2, 0, 1)[None], box
+    return _cut(_matched(restored, part, known), box, region), box

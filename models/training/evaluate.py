@@ -13,6 +13,7 @@ import torch
 
 from backend.device import choose_device
 from backend.networks import Networks
+from backend.options import Options
 from models.loading import WeightFileError
 from models.registry import resolve_weights
 from models.training.datasets import PicturePool, from_bgr
@@ -46,7 +47,9 @@ def main() -> None:
         for name, networks in sets.items():
             detection.report_detection(report, name, networks, photos, old, sprites)
     if "restoration" in chosen.only:
-        restoration.report_restoration(report, methods, photos, sprites, distance)
+        alone = Options(cleaning=False, tone=False)
+        repairs = {f"{name}, damage alone": ours(n, alone) for name, n in sets.items()}
+        restoration.report_restoration(report, methods, repairs, photos, sprites, distance)
     if "faces" in chosen.only:
         crops = faces.open_faces(chosen.faces or chosen.data / "val" / "faces")
         for name, networks in sets.items():

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from models.training.squeezenet import SqueezeNet
 
+_UNSEEN = 1e-4
+"""Mean squared error, on [-1, 1], below which nobody sees a difference: 46 dB."""
+
 
 def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of sqrt(d² + 1e-6): L1 without the kink at zero.
@@ -23,6 +26,29 @@ def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) ->
     """
     distance = torch.sqrt((output - target) ** 2 + 1e-6)
     return (distance * weight).mean() if weight is not None else distance.mean()
+
+
+def log_error(output: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
+    """Mean over the pictures of the logarithm of their mean squared error.
+
+    Up to factor and constant it is the mean peak signal-to-noise ratio: a picture that is nearly
+    right counts as much as one that is nearly lost, so that good pictures are left alone.
+
+    Args:
+        where: (B, 1, H, W), 1 on the pixels that count; pictures without any do not.
+
+    Returns:
+        0 where no pixel counts.
+    """
+    squares = ((output - target) ** 2).mean(dim=1, keepdim=True)
+    if where is None:
+        errors = squares.mean(dim=(1, 2, 3))
+    else:
+        count = where.sum(dim=(1, 2, 3))
+        errors = (squares * where).sum(dim=(1, 2, 3))[count > 0] / count[count > 0]
+        if len(errors) == 0:
+            return squares.sum() * 0
+    return torch.log10(errors + _UNSEEN).mean()
 
 
 def focal(

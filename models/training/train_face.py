@@ -136,7 +136,7 @@ def restored_in_part(aged: Tensor, dice: Dice, restoration: RestorationUNet) -> 
     strength = (dice.uniform(len(aged), 0.5, 1.5).clamp_max(1) * chosen).to(aged.device)
     restoration.to(aged.device)
     x = aged * 2 - 1
-    change: Tensor = restoration(x, torch.zeros_like(x[:, :1])).float()
+    change: Tensor = restoration(x, torch.zeros_like(x[:, :1]), x).float()
     return torch.clamp(aged + strength * change / 2, 0, 1)
 
 

@@ -2,6 +2,9 @@
 
 It learns to undo everything but the tone: its target is the clean picture with the same fading and
 shading as its input has. Tone is restored by another network, which sees the whole picture.
+
+Under the mask it sees what the photo shows there. Some masks are rough selections around no damage
+at all, which must come back as they were; others hide something opaque that looks like a picture.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
+from models.training.degradations.areas import draw_selection
 from models.training.degradations.dice import Dice
+from models.training.degradations.fields import is_gray, luminance
 from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
@@ -32,7 +37,7 @@ from models.training.settings import Settings, parse_settings
 INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
 
 # Of the pictures: the original's four operations, the recipe of this project, nothing at all.
-SHARES = (0.3, 0.55, 0.15)
+SHARES = (0.3, 0.47, 0.23)
 
 
 @dataclass(frozen=True)
@@ -40,24 +45,27 @@ class RestorationConfig(LoopConfig):
     """How the restoration network is trained.
 
     Attributes:
-        width, deepest_width, blocks: of the network.
-        mask_weight: masked pixels are few, and the only ones where more than cleaning is asked for.
+        width, deepest_width, blocks, deepest_blocks, up_blocks: of the network.
+        repair: weight of the error of masked pixels, which are few, and the only ones where more
+            than cleaning is asked for.
         perceptual: weight of the perceptual loss; 0 leaves it out.
     """
 
     steps: int = 20000
-    batch_size: int = 8
-    crop: int = 192
+    batch_size: int = 5
+    crop: int = 256
     learning_rate: float = 5e-4
     width: int = 32
     deepest_width: int = 160
     blocks: int = 2
-    mask_weight: float = 3.0
-    perceptual: float = 0.0
+    deepest_blocks: int = 3
+    up_blocks: int = 2
+    repair: float = 1.0
+    perceptual: float = 1.0
 
     @property
     def hyper_parameters(self) -> dict[str, int]:
-        names = ("width", "deepest_width", "blocks")
+        names = ("width", "deepest_width", "blocks", "deepest_blocks", "up_blocks")
         return {name: getattr(self, name) for name in names}
 
 
@@ -66,20 +74,22 @@ def draw_sample(
 ) -> Sample:
     """A crop and marks that are still to be laid over it.
 
-    A quarter of the crops are real old photos, reduced so far that little of their grain is left:
-    what a restoration must not take for grain is the texture of their cloth, stone and hair.
+    A third of the crops are real old photos, some as they are: what a restoration must not take for
+    grain is the texture of their cloth, stone, leaves and hair, and where it cannot know, the fine
+    grain of a good print is better kept than leaves smeared.
     """
-    is_old = rng.random() < 0.25
-    image = old.crop(rng, crop, (0.3, 0.75)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
+    is_old = rng.random() < 0.35
+    image = old.crop(rng, crop, (0.4, 1.0)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
     marks = torch.zeros(4, crop, crop)
-    if rng.random() < 0.55:
+    if rng.random() < 0.75:
         paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())
-    return {"image": as_tensor(image), "marks": marks}
+    selection = torch.from_numpy(draw_selection((crop, crop), rng))
+    return {"image": as_tensor(image), "marks": marks, "selection": selection}
 
 
 def finish_batch(batch: Batch, dice: Dice) -> Batch:
-    """Pictures in [-1, 1] with holes filled, the holes, and what should come out."""
+    """Pictures in [-1, 1] as they are and with holes filled, the holes, what should come out."""
     clean = recipe.developed(batch["image"], dice)
     kind = torch.from_numpy(dice.choices.choice(3, len(clean), p=SHARES)).to(clean.device)
     degraded = clean.clone()
@@ -95,17 +105,38 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
     for picture in (target, aging):
         recipe.age(picture, Dice(seed, dice.device), 0.4)
     add_marks(aging, batch["marks"])
+    selected, covered = torch.chunk(batch["selection"], 2, dim=1)
+    hide_behind_pictures(aging, covered)
     if len(printed.image):
         scanned = Aging.of(aging.image[as_photo])
         recipe.scan(scanned, dice)
         aging.image = aging.image.clone()
         aging.image[as_photo] = scanned.image
-    # Masks are drawn or found a little larger than the damage; smears beside it are damage, too.
-    damage = torch.maximum(aging.mask, aging.unsure)
+    # Masks are drawn or found a little larger than the damage. Half of them stop where it fades,
+    # as detected ones do, and others know of every faint end.
+    is_seen_whole = dice.happens(len(clean), 0.5).view(-1, 1, 1, 1).to(clean.device)
+    damage = torch.maximum(aging.mask, aging.unsure * is_seen_whole)
     growth = int(dice.choices.integers(1, 4))
-    mask = F.max_pool2d(damage, 2 * growth + 1, 1, growth)
-    filled = fill_smoothly(aging.image, mask)
-    return {"image": filled * 2 - 1, "mask": mask, "target": target.image * 2 - 1}
+    mask = torch.maximum(F.max_pool2d(damage, 2 * growth + 1, 1, growth), selected)
+    return {
+        "photo": aging.image * 2 - 1,
+        "filled": fill_smoothly(aging.image, mask) * 2 - 1,
+        "mask": mask,
+        "target": target.image * 2 - 1,
+    }
+
+
+def hide_behind_pictures(aging: Aging, covered: Tensor) -> None:
+    """Lay parts of other pictures of the batch over it: what is to go may look like a photo.
+
+    Args:
+        aging: is changed.
+        covered: (B, 1, H, W), 1 where something lies over the picture.
+    """
+    other = aging.image.roll(1, 0)
+    other = torch.where(is_gray(aging.image), luminance(other).expand_as(other), other)
+    aging.image = torch.where(covered > 0, other, aging.image)
+    aging.mask = torch.maximum(aging.mask, covered)
 
 
 def compute_loss(
@@ -114,11 +145,14 @@ def compute_loss(
     config: RestorationConfig,
     perceptual: losses.PerceptualLoss | None,
 ) -> dict[str, Tensor]:
-    output = batch["image"] + module(batch["image"], batch["mask"]).float()
-    weight = 1 + (config.mask_weight - 1) * batch["mask"]
-    terms = {"pixels": losses.charbonnier(output, batch["target"], weight)}
+    filled, mask, target = batch["filled"], batch["mask"], batch["target"]
+    output = filled + module(filled, mask, batch["photo"]).float()
+    terms = {
+        "pixels": losses.log_error(output, target),
+        "repair": config.repair * losses.log_error(output, target, mask),
+    }
     if perceptual is not None:
-        terms["perceptual"] = config.perceptual * perceptual(output, batch["target"])
+        terms["perceptual"] = config.perceptual * perceptual(output, target)
     return terms
 
 
@@ -146,9 +180,7 @@ def main() -> None:
     settings = parse_settings(__doc__, "restoration", RestorationConfig())
     config = settings.config
     torch.manual_seed(config.seed)
-    network = RestorationUNet(
-        width=config.width, deepest_width=config.deepest_width, blocks=config.blocks
-    )
+    network = RestorationUNet(**config.hyper_parameters)
     begin_with(network, settings.start)
     perceptual = losses.open_perceptual(settings.data, config.perceptual)
     players = [Player(partial(compute_loss, config=config, perceptual=perceptual))]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Text  # noqa: F401 - named in type comments
 
 STAGES = ("scratches", "restoration", "faces", "enhancement", "blending")
-LAYER_KINDS = ("mask", "restored", "repair", "face")
+LAYER_KINDS = ("mask", "repair", "restored", "face")
 STATUSES = ("loading", "ready", "missing weights", "error")
 
 

@@ -46,7 +46,7 @@ MISTAKE = N_(
     "was; please report this."
 )
 # From the lowest to the highest layer.
-STACKING = ("mask", "restored", "repair", "face")
+STACKING = ("mask", "repair", "restored", "face")
 
 
 def run(host, action, values, connect):

@@ -101,6 +101,9 @@ class RandomWeights(WeightSet):
             last.weight.data *= self._strength
             if last.bias is not None:
                 last.bias.data *= self._strength
+            if network == "restoration":  # nothing of the photo is kept where it is damaged
+                assert last.bias is not None
+                last.bias.data[-4:] = -20.0
 
 
 def random_networks(like: str = "bundled", strength: float = 1.0) -> Networks:

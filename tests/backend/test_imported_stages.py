@@ -123,7 +123,7 @@ def test_scratches_are_repaired_before_the_denoising() -> None:
     (seen,) = seen_by(networks, "denoising")
     assert float(seen.max()) < 0.5  # the scratches are white
     assert np.abs(result.final.astype(int) - 90).max() <= 2
-    assert [layer.kind for layer in result.layers] == ["mask", "restored", "repair"]
+    assert [layer.kind for layer in result.layers] == ["mask", "repair", "restored"]
 
 
 def test_filled_scratches_need_no_weights_when_a_model_denoises() -> None:

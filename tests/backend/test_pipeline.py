@@ -288,7 +288,7 @@ def test_progress_runs_forwards_through_the_stages_to_their_ends(networks: Netwo
     for index in range(5):
         assert [fraction for stage, fraction in places if stage == index][-1] == 1.0
     ready = [event.layer.kind for event in events if isinstance(event, LayerReady)]
-    assert ready == ["mask", "restored", "repair", "face"]
+    assert ready == ["mask", "repair", "restored", "face"]
 
 
 def test_layers_come_as_soon_as_they_exist(networks: Networks) -> None:

@@ -196,7 +196,7 @@ def composite(job: Job) -> Array:
     """What the layers show over the source, in [0, 1]."""
     top = float(np.iinfo(job.pixels.dtype).max)
     picture = colours_of(job).astype(np.float64) / top
-    order = {"restored": 0, "repair": 1, "face": 2}
+    order = {"repair": 0, "restored": 1, "face": 2}
     seen = [layer for layer in job.layers if layer[0]["kind"] in order]
     for described, colours, mask in sorted(seen, key=lambda layer: order[layer[0]["kind"]]):
         rows = slice(described["y"], described["y"] + described["height"])

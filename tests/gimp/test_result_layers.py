@@ -184,7 +184,7 @@ def test_layers_tell_how_they_were_made(document: Document) -> None:
         assert record["options"]["threshold"] == 0.25
         assert record["seconds"] == {"scratches": 0.25}
     kinds = [facts(layer)["kind"] for layer in flat([group])]
-    assert kinds == ["group", "faces", "face", "repair", "restored", "mask"]
+    assert kinds == ["group", "faces", "face", "restored", "repair", "mask"]
 
 
 def test_detect_leaves_only_the_mask_as_a_glow_over_the_photo(

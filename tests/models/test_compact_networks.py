@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,22 +24,28 @@ def test_a_fresh_network_changes_nothing() -> None:
     network = RestorationUNet(width=8, deepest_width=16, blocks=1).eval()
     mask = torch.zeros(1, 1, 32, 48)
     mask[..., 8:20, 8:20] = 1
+    filled, photo = torch.rand(1, 3, 32, 48), torch.rand(1, 3, 32, 48)
     with torch.inference_mode():
-        assert not network(torch.rand(1, 3, 32, 48), mask).any()
+        change = network(filled, mask, photo)
+        assert not network(filled, mask, filled).any()
+    assert not change[(mask == 0).expand_as(change)].any()
+    # Of what the photo shows under the mask an untrained network keeps a twentieth.
+    torch.testing.assert_close(change, np.log1p(np.exp(-3)) * (photo - filled) * mask)
 
 
 def test_the_change_has_the_pictures_shape() -> None:
-    change = small_restoration()(torch.rand(2, 3, 32, 48), torch.zeros(2, 1, 32, 48))
+    photo = torch.rand(2, 3, 32, 48)
+    change = small_restoration()(photo, torch.zeros(2, 1, 32, 48), photo)
     assert change.shape == (2, 3, 32, 48)
     assert change.any()
 
 
 @pytest.mark.parametrize("network", [small_restoration(), CompactScratchUNet(width=8)])
 def test_a_size_that_does_not_fit_is_named(network: torch.nn.Module) -> None:
-    inputs = [torch.zeros(1, 3, 30, 48), torch.zeros(1, 1, 30, 48)]
-    expected = inputs if isinstance(network, RestorationUNet) else inputs[1:]
+    photo, gray = torch.zeros(1, 3, 30, 48), torch.zeros(1, 1, 30, 48)
+    inputs = (photo, gray, photo) if isinstance(network, RestorationUNet) else (gray,)
     with pytest.raises(ValueError, match="multiples of 16, but got 30x48"):
-        network(*expected)
+        network(*inputs)
 
 
 def test_a_fresh_face_generator_changes_no_face() -> None:
@@ -71,7 +78,19 @@ def test_a_mostly_damaged_cell_says_nothing_of_itself() -> None:
     mask[..., 16:48, 16:48] = 1
     with torch.inference_mode():
         x = torch.rand(1, 3, 64, 64)
-        assert not torch.allclose(network(x, mask), network(x, torch.zeros_like(mask)))
+        assert not torch.allclose(network(x, mask, x), network(x, torch.zeros_like(mask), x))
+
+
+def test_what_the_photo_shows_outside_the_mask_is_not_looked_at_twice() -> None:
+    network = small_restoration()
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 4:9, 4:9] = 1
+    filled, photo = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    elsewhere = torch.where(mask > 0, photo, torch.rand(1, 3, 32, 32))
+    with torch.inference_mode():
+        shown = network(filled, mask, photo)
+        assert torch.equal(shown, network(filled, mask, elsewhere))
+        assert not torch.allclose(shown, network(filled, mask, filled))
 
 
 def test_a_hole_in_a_plain_area_is_filled_with_it() -> None:

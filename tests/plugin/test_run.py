@@ -118,10 +118,10 @@ def test_layers_arrive_in_any_order_and_are_inserted_from_the_lowest() -> None:
     assert call(host, client, choices.RESTORE) == "group"
     (outcome,) = host.inserted
     kinds = [result.layer.kind for result in outcome.layers]
-    assert kinds == ["mask", "restored", "repair", "face", "face"]
-    assert [result.layer.index for result in outcome.layers] == [2, 4, 1, 0, 3]
-    assert bytes(outcome.layers[2].pixels) == bytes([1]) * SIZE
-    assert outcome.layers[2].mask is not None
+    assert kinds == ["mask", "repair", "restored", "face", "face"]
+    assert [result.layer.index for result in outcome.layers] == [2, 1, 4, 0, 3]
+    assert bytes(outcome.layers[1].pixels) == bytes([1]) * SIZE
+    assert outcome.layers[1].mask is not None
     assert (outcome.model, outcome.seconds) == ("model", {"scratches": 0.5})
     assert client.forgotten == ["job"]
 

@@ -48,11 +48,11 @@ def aged_faces(clean: Tensor, side: int, dice: Dice) -> Tensor:
         (B, 3, side, side) in [0, 1].
     """
     aging = Aging.of(resized(clean, side))
-    aging.apply(optics.soft_focus(2.2), dice, 0.6)
+    aging.apply(optics.soft_focus(3.0), dice, 0.7)
     aging.apply(optics.motion_blur(6.0), dice, 0.1)
-    aging.apply(optics.lost_resolution(2.0), dice, 0.3)
-    aging.apply(noise.film_grain(0.08), dice, 0.7)
-    aging.apply(compression(25, 95), dice, 0.5)
+    aging.apply(optics.lost_resolution(2.5), dice, 0.4)
+    aging.apply(noise.film_grain(0.13), dice, 0.8)
+    aging.apply(compression(20, 90), dice, 0.6)
     return aging.image
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from models.training.datasets import PicturePool, as_tensor, from_bgr
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
+from models.training.degradations.areas import draw_holes
 from models.training.degradations.dice import Dice
 from models.training.degradations.lookalikes import draw_lookalikes
 from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
@@ -49,9 +50,12 @@ def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> It
         clean = _batch(from_bgr(levels))
         if preset in ("photo", "shading", "scratches"):
             clean = recipe.developed(clean, dice, own_contrast=preset == "scratches")
-        paint = torch.from_numpy(
-            draw_marks(levels.shape[:2], np.random.default_rng(seed), sprites).as_array()
-        )[None]
+        rng = np.random.default_rng(seed)
+        drawn = draw_marks(levels.shape[:2], rng, sprites)
+        if preset == "paper":
+            share = rng.uniform(*recipe.PAPER_HOLES)
+            drawn.add(draw_holes(levels.shape[:2], rng, share), np.ones(3), "hole")
+        paint = torch.from_numpy(drawn.as_array())[None]
         if preset == "original":
             aging = recipe.original(clean, dice)
         elif preset == "shading":

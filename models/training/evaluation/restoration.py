@@ -32,14 +32,20 @@ _TEXTS: dict[Preset, str] = {
 def report_restoration(
     report: Report,
     methods: Methods,
+    repairs: Methods,
     photos: PicturePool,
     sprites: Sprites,
     distance: PerceptualDistance,
 ) -> None:
-    """One table for each preset, and one for clean pictures."""
+    """One table for each preset, and one for clean pictures.
+
+    Args:
+        methods: what restores whole pictures.
+        repairs: what changes the damage alone; judged where there is nothing but damage.
+    """
     for preset in PRESETS:
         pictures = list(degraded_pictures(photos, preset, sprites))
-        chosen = {**methods, "Telea alone": telea} if preset == "scratches" else methods
+        chosen = {**methods, "Telea": telea, **repairs} if preset == "scratches" else methods
         table = Table(["method", "PSNR", "SSIM", "perceptual", "PSNR inside", "PSNR outside"])
         for name, repair in chosen.items():
             table.rows.append([name, *_cells(pictures, repair, distance)])

@@ -44,6 +44,26 @@ def test_charbonnier_is_the_weighted_mean_distance() -> None:
     assert float(losses.charbonnier(output, target, weight)) == pytest.approx(3.0005, abs=1e-4)
 
 
+def test_the_log_error_is_the_mean_over_pictures() -> None:
+    target = torch.zeros(2, 3, 2, 2)
+    output = torch.stack([torch.full((3, 2, 2), 1.0), torch.full((3, 2, 2), 0.1)])
+    # Squared errors of 1 and 0.01, each a ten-thousandth more.
+    expected = (np.log10(1.0001) + np.log10(0.0101)) / 2
+    assert float(losses.log_error(output, target)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_log_error_of_masked_pixels_leaves_out_pictures_without_any() -> None:
+    target = torch.zeros(2, 3, 2, 2)
+    output = torch.ones(2, 3, 2, 2)
+    where = torch.zeros(2, 1, 2, 2)
+    assert float(losses.log_error(output, target, where)) == 0
+    where[1, :, 0, 0] = 1
+    output[1, :, 0, 0] = 0.1
+    assert float(losses.log_error(output, target, where)) == pytest.approx(
+        np.log10(0.0101), abs=1e-5
+    )
+
+
 def test_least_squares_is_the_mean_over_scales() -> None:
     verdicts = [torch.tensor([1.0, 0.0]), torch.tensor([3.0])]
     # Scales: ((1-1)² + (0-1)²)/2 = 0.5 and (3-1)² = 4.

@@ -14,6 +14,7 @@ import torch
 from models.compact_unet import RestorationUNet
 from models.training import train_detection, train_face, train_restoration
 from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
+from models.training.degradations.aging import Aging
 from models.training.loop import Player, Training
 
 
@@ -72,12 +73,49 @@ def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
         train_restoration.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
     )
     batch = next(stream(draw, train_restoration.finish_batch))
-    assert batch["image"].shape == batch["target"].shape == (4, 3, 64, 64)
+    assert batch["filled"].shape == batch["photo"].shape == batch["target"].shape == (4, 3, 64, 64)
     assert set(batch["mask"].unique().tolist()) <= {0.0, 1.0}
     # Fading and shading are in both, so the means agree though the pixels do not.
-    means = batch["image"].mean((2, 3)) - batch["target"].mean((2, 3))
+    means = batch["filled"].mean((2, 3)) - batch["target"].mean((2, 3))
     assert float(means.abs().max()) < 0.1
-    assert not torch.equal(batch["image"], batch["target"])
+    assert not torch.equal(batch["filled"], batch["target"])
+    outside = (batch["mask"] == 0).expand_as(batch["photo"])
+    assert torch.equal(batch["filled"][outside], batch["photo"][outside])
+    assert not torch.equal(batch["filled"], batch["photo"])
+
+
+def test_what_hides_a_picture_is_damage_and_as_gray_as_the_picture() -> None:
+    gray = torch.full((1, 3, 8, 8), 0.5)
+    colored = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    aging = Aging.of(torch.cat([gray, colored]))
+    covered = torch.zeros(2, 1, 8, 8)
+    covered[:, :, 2:4] = 1
+    train_restoration.hide_behind_pictures(aging, covered)
+    assert torch.equal(aging.mask, covered)
+    hidden = aging.image[0, :, 2:4]
+    assert torch.equal(hidden[0], hidden[1])
+    assert not torch.allclose(hidden, gray[0, :, 2:4])
+    assert torch.equal(aging.image[:, :, 4:], torch.cat([gray, colored])[:, :, 4:])
+
+
+def test_the_restoration_learns_to_keep_texture_that_was_selected_without_damage() -> None:
+    config = train_restoration.RestorationConfig(width=8, deepest_width=8, blocks=1)
+    torch.manual_seed(1)
+    photo = torch.rand(2, 3, 32, 32) * 2 - 1
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[..., 8:24, 8:24] = 1
+    batch = {"photo": photo, "filled": photo * (1 - mask), "mask": mask, "target": photo}
+    network = RestorationUNet(**config.hyper_parameters)
+    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+    errors = []
+    for _ in range(80):
+        terms = train_restoration.compute_loss(network, batch, config, None)
+        optimiser.zero_grad()
+        terms["repair"].backward()
+        optimiser.step()
+        errors.append(float(terms["repair"].detach()) / config.repair)
+    # Logarithms: a tenth of the squared error, which nobody reaches who has to guess such texture.
+    assert min(errors) < errors[0] - 1
 
 
 def test_some_faces_are_given_clean(photos: PicturePool) -> None:

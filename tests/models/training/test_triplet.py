@@ -83,7 +83,7 @@ def test_the_three_steps_make_a_set_that_restores_photos(
     mask[40:44] = 255
     options = Options(scratches="mask", enhance_faces=False, weights=str(tmp_path))
     result = restore(Picture(portrait()), mask, options, networks, lambda _: None, lambda: False)
-    assert [layer.kind for layer in result.layers] == ["mask", "restored", "repair"]
+    assert [layer.kind for layer in result.layers] == ["mask", "repair", "restored"]
     assert result.final.shape == portrait().shape
 
 

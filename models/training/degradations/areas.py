@@ -1,0 +1,61 @@
+"""Areas drawn with a brush: what people select, and the holes of the papers' tests."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from models.training.degradations.marks import ByteArray, FloatArray
+
+SELECTED_SHARE, COVERED_SHARE = 0.15, 0.12
+"""Of the pictures: undamaged pixels are selected; something opaque lies under the selection."""
+
+
+def draw_selection(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """Draw a selection, or nothing.
+
+    Args:
+        shape: (H, W).
+        rng: source of all choices.
+
+    Returns:
+        (2, H, W) float32: 1 where a pixel is selected though nothing is wrong with it; 1 where
+        something else than the picture is shown.
+    """
+    selection = np.zeros((2, *shape), np.float32)
+    kind = rng.random()
+    if kind < SELECTED_SHARE:
+        selection[0] = _strokes(shape, rng)
+    elif kind < SELECTED_SHARE + COVERED_SHARE:
+        selection[1] = _strokes(shape, rng)
+    return selection
+
+
+def draw_holes(shape: tuple[int, int], rng: np.random.Generator, share: float) -> FloatArray:
+    """Strokes that cover at least a share of the picture.
+
+    Args:
+        shape: (H, W).
+        rng: source of all choices.
+        share: in [0, 1).
+
+    Returns:
+        (H, W) float32, 0 or 1.
+    """
+    holes = np.zeros(shape, np.float32)
+    while holes.mean() < share:
+        holes = np.maximum(holes, _strokes(shape, rng))
+    return holes
+
+
+def _strokes(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """One to three strokes of a brush, dots among them."""
+    canvas: ByteArray = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(1, 4))):
+        width = rng.uniform(0.015, 0.16) * max(shape)
+        length = rng.uniform(0, 0.6) * max(shape)
+        angles = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.3, 8))
+        steps = np.stack([np.cos(angles), np.sin(angles)], 1) * length / 8
+        points = rng.uniform([0, 0], [shape[1], shape[0]]) + np.cumsum(steps, axis=0)
+        cv2.polylines(canvas, [np.round(points).astype(np.int32)], False, 1, max(2, round(width)))
+    return canvas.astype(np.float32)

@@ -1,0 +1,25 @@
+"""Areas drawn with a brush."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.training.degradations.areas import COVERED_SHARE, SELECTED_SHARE, draw_holes
+from models.training.degradations.areas import draw_selection as draw
+
+
+def test_some_pictures_have_a_selection_and_some_a_cover_but_none_has_both() -> None:
+    drawn = [draw((48, 64), np.random.default_rng(seed)) for seed in range(400)]
+    assert {d.shape for d in drawn} == {(2, 48, 64)}
+    has = np.array([[bool(plane.any()) for plane in d] for d in drawn])
+    assert not has.all(axis=1).any()
+    assert has.mean(axis=0) == pytest.approx([SELECTED_SHARE, COVERED_SHARE], abs=0.05)
+    assert not any(d[:, :, :].all() for d in drawn)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3])
+def test_holes_cover_the_share_and_not_all(share: float) -> None:
+    holes = draw_holes((96, 96), np.random.default_rng(1), share)
+    assert set(np.unique(holes)) <= {0.0, 1.0}
+    assert share <= holes.mean() < share + 0.3
