@@ -56,7 +56,9 @@ class Desk:
         time.sleep(0.4)
 
     def put_messages_away(self) -> None:
-        for message in self.screen.windows("GIMP Message"):
+        """Close the windows with messages, which come a moment after what they speak of."""
+        time.sleep(2)
+        for message in self.screen.windows("Message$"):
             self.screen.focus(message)
             self.screen.press("Escape")
 

@@ -19,7 +19,7 @@ from PIL import Image
 from backend.cli import main as command_line
 from backend.demo import AGED_NAME, RESTORED_NAME, age, load_portrait
 
-from .desk import DETECT, RESTORE, TITLE, Desk
+from .desk import RESTORE, TITLE, Desk
 from .fake_backend import FakeBackend
 from .harness import GimpProcess
 from .provision import TREES, install_host_programs, provide
@@ -105,20 +105,15 @@ def picture_gimp(desk: Desk, folder: Path) -> None:
         screen.press("alt+o")
         screen.await_no(dialog)
         wait_for(lambda: len(desk.names()) == 2, RESTORE_SECONDS, "the layers")
-        for _ in range(6):
-            time.sleep(1); print([(w, screen.run("xdotool","getwindowname",w).strip()[-60:], screen.box(w)) for w in screen.windows(".")])
         desk.put_messages_away()
         desk.focus()
         screen.run("xdotool", "mousemove", "5", "895")  # no brush over the photo
         time.sleep(2)  # GIMP draws the thumbnails of layers after a while.
         save(Image.open(screen.shoot(shot)).crop(DOCUMENT), folder / "gimp-layers.webp")
-        screen.press("ctrl+z")
-        wait_for(lambda: len(desk.names()) == 1, 20, "the undo")
-        desk.choose(DETECT)
-        desk.accept("^Detect Scratches$")
-        wait_for(lambda: len(desk.names()) == 2, RESTORE_SECONDS, "the mask")
+        for name in ("Restored", "Face 1"):
+            desk.gimp.hide(desk.document.named(name)["id"])
         time.sleep(2)
-        save(Image.open(screen.shoot(shot)).crop(DOCUMENT), folder / "gimp-mask.webp")
+        save(Image.open(screen.shoot(shot)).crop(DOCUMENT), folder / "gimp-repair.webp")
 
 
 def beside(left: Image.Image, right: Image.Image) -> Image.Image:
