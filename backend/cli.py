@@ -15,8 +15,9 @@ from typing import TypeAlias
 from backend.command_batch import add_batch_command
 from backend.command_choices import add_choices, add_threshold, add_weights
 from backend.command_models import add_models_command
-from backend.errors import Cancelled, OptionsError, RestorationError
+from backend.errors import Cancelled, OptionsError, RestorationError, refused
 from backend.review.command import add_review_command
+from backend.runtime import version
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -56,14 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that wait for each other's work would otherwise spin, which on a computer that does
     # something else at the same time makes everything several times slower. torch reads this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    parser = make_parser()
-    chosen = parser.parse_args(argv)
-    if chosen.command is None:
-        parser.print_help()
-        return 0
+    chosen = _parse(argv)
     try:
         command: Callable[[argparse.Namespace], int] = chosen.run
         return command(chosen)
+    except BrokenPipeError:
+        # What reads the output, such as "head", has seen enough. Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except OptionsError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -73,6 +74,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RestorationError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except OSError as error:
+        print(f"{PROGRAM}: {refused(error)}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
+    chosen, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # The parser of all commands would show its own usage, which does not help here.
+        words = [PROGRAM, *([chosen.command] if chosen.command else []), "--help"]
+        parser.exit(
+            EXIT_USAGE,
+            f"{PROGRAM}: {' '.join(unknown)} is not understood: '{' '.join(words)}' shows what "
+            "can be said.\n",
+        )
+    return chosen
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -82,6 +100,15 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--version", action="version", version=f"{PROGRAM} {version()}", help="say the version"
+    )
+
+    def show_help(_: argparse.Namespace) -> int:
+        parser.print_help()
+        return 0
+
+    parser.set_defaults(run=show_help)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_restore(commands)
     add_batch_command(commands)

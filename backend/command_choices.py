@@ -96,7 +96,11 @@ def read_choices(chosen: argparse.Namespace, default_weights: str = "bundled") -
         device=chosen.device,
         memory_bytes=chosen.memory,
     )
-    if not options.whole_picture and not options.enhance_faces and options.scratches == "none":
+    changes_whole = options.whole_picture and (
+        options.cleaning or options.tone or options.denoising is not None
+    )
+    changes_whole = changes_whole or options.enlargement is not None
+    if not changes_whole and not options.enhance_faces and options.scratches == "none":
         raise OptionsError("Nothing is left to do: leave one of the restrictions away.")
     return options
 

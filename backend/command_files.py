@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import InputError, OptionsError
+from backend.errors import InputError, OptionsError, RestorationError
 from backend.files import FORMATS, format_of
 
 OWN_OUTPUT = re.compile(r"-(restored|scratches)(-\d+)?$")
@@ -36,10 +38,19 @@ def find_photos(arguments: Iterable[Path]) -> tuple[list[Path], list[InputError]
     photos: dict[Path, None] = {}
     problems = []
     for argument in arguments:
-        if not argument.is_dir():
+        if not is_folder(argument):
             photos[argument] = None
             continue
-        inside = [path for path in sorted(argument.iterdir()) if is_photo(path)]
+        try:
+            inside = [path for path in sorted(argument.iterdir()) if is_photo(path)]
+        except OSError as error:
+            problems.append(
+                InputError(
+                    f"{argument} cannot be read ({error.strerror}): check its permissions.",
+                    code="folder-not-read",
+                )
+            )
+            continue
         photos.update(dict.fromkeys(inside))
         if not inside:
             problems.append(
@@ -49,6 +60,11 @@ def find_photos(arguments: Iterable[Path]) -> tuple[list[Path], list[InputError]
                 )
             )
     return list(photos), problems
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is one; no where the system does not let anybody look, which Path's raises."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def is_photo(path: Path) -> bool:
@@ -66,8 +82,8 @@ def resolve_output(chosen: Path | None, arguments: Sequence[Path]) -> Output:
     """
     if chosen is None:
         return Output()
-    several = len(arguments) > 1 or any(argument.is_dir() for argument in arguments)
-    if chosen.is_dir() or not chosen.suffix:
+    several = len(arguments) > 1 or any(is_folder(path) for path in arguments)
+    if is_folder(chosen) or not chosen.suffix:
         return Output(folder=chosen)
     if several:
         if chosen.suffix.lower() in FORMATS or chosen.exists():
@@ -78,7 +94,7 @@ def resolve_output(chosen: Path | None, arguments: Sequence[Path]) -> Output:
     try:
         format_of(chosen)
     except InputError as error:
-        raise OptionsError(str(error)) from error
+        raise OptionsError(f"{error} A folder has to exist if its name looks like that.") from error
     return Output(path=chosen)
 
 
@@ -101,6 +117,29 @@ def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
         candidate = folder / f"{photo.stem}{ending}-{number}{suffix}"
         number += 1
     return candidate
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder for results and write a file into it and away again, before the work.
+
+    Raises:
+        RestorationError: it cannot be made, or takes no files.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestorationError(
+            f"The folder {folder} cannot be made ({error.strerror}): name another one.",
+            code="folder-not-made",
+        ) from error
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RestorationError(
+            f"The folder {folder} takes no files ({error.strerror}): name another place after -o.",
+            code="folder-not-writable",
+        ) from error
 
 
 def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path]) -> None:

@@ -15,12 +15,14 @@ from backend.command_files import (
     Output,
     check_replaces_nothing_precious,
     find_photos,
+    is_folder,
     output_path,
+    prepare_folder,
     resolve_output,
 )
 from backend.command_progress import PhotoProgress
 from backend.composition import composite
-from backend.errors import OptionsError, RestorationError
+from backend.errors import OptionsError, RestorationError, refused
 from backend.files import load_picture, save_picture
 from backend.images import Mask, Metadata, Picture, to_eight_bit
 from backend.networks import Networks
@@ -64,6 +66,11 @@ def run_restore(chosen: argparse.Namespace) -> int:
         except RestorationError as error:
             failures += 1
             _complain(error, photo)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failures += 1
+            _complain(refused(error), photo)
         except Exception:  # the others shall still be restored
             failures += 1
             traceback.print_exc()
@@ -89,6 +96,7 @@ def run_detect(chosen: argparse.Namespace) -> int:
     picture = load_picture(chosen.photo)
     target = output_path(chosen.photo.with_suffix(".png"), ".png", output, "-scratches")
     check_replaces_nothing_precious(target, [chosen.photo])
+    prepare_folder(target.parent)
     with PhotoProgress(chosen.photo.name, ["scratches"]) as progress:
         networks = Networks.for_options(options)
         result = restore(picture, None, options, networks, progress.show, lambda: False)
@@ -106,7 +114,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         raise OptionsError("--scratches mask needs a mask: name one after --mask.")
     if chosen.scratches == "none" and chosen.mask is not None:
         raise OptionsError("--scratches none uses no mask: leave one of the two away.")
-    if chosen.mask is not None and (len(chosen.photos) > 1 or chosen.photos[0].is_dir()):
+    if chosen.mask is not None and (len(chosen.photos) > 1 or is_folder(chosen.photos[0])):
         raise OptionsError("--mask belongs to one photo: name one photo only.")
     if chosen.high_resolution and not chosen.reference:
         raise OptionsError("--high-resolution is a choice of the original: add --reference.")
@@ -132,9 +140,11 @@ def _restore_photo(
     started = time.perf_counter()
     picture = load_picture(photo)
     mask = None if chosen.mask is None else load_mask(chosen.mask)
+    if mask is not None and not mask.any():
+        _say_no_mask(chosen.mask)
     target = output_path(photo, picture.metadata.suffix, output, "-restored")
     # Before the work, not after it.
-    check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
+    _check_places(target, photo, chosen.mask, stages)
     check_result_fits(picture, networks, options, target)
     with PhotoProgress(photo.name, _planned(options)) as progress:
         final, result = restore_photo(picture, mask, options, networks, progress.show)
@@ -157,7 +167,7 @@ def _restore_as_original(
     started = time.perf_counter()
     stored = load_picture(photo, upright=False)
     target = output_path(photo, stored.metadata.suffix, output, "-restored")
-    check_replaces_nothing_precious(target, [photo, *([chosen.mask] if chosen.mask else [])])
+    _check_places(target, photo, chosen.mask, stages)
     color = to_eight_bit(stored.color)
     with PhotoProgress(photo.name, _planned(options)) as progress:
         result = reference_restore(
@@ -178,7 +188,20 @@ def _restore_as_original(
         pictures[f"face-{number}"] = face.enhanced
     if stages is not None:
         _write_pictures(stages, {name: Picture(pixels) for name, pixels in pictures.items()})
-    _report(photo, target, started, faces_in_words(len(result.faces)))
+    found = faces_in_words(len(result.faces)) if options.enhance_faces else "faces left alone"
+    _report(photo, target, started, found)
+
+
+def _say_no_mask(mask: Path) -> None:
+    text = "it is black everywhere, so nothing is added: paint white what shall be repaired."
+    print(f"{mask}: {text}", file=sys.stderr, flush=True)
+
+
+def _check_places(target: Path, photo: Path, mask: Path | None, stages: Path | None) -> None:
+    check_replaces_nothing_precious(target, [photo, *([mask] if mask else [])])
+    prepare_folder(target.parent)
+    if stages is not None:
+        prepare_folder(stages)
 
 
 def load_mask(path: Path, *, upright: bool = True) -> Mask:
@@ -219,26 +242,13 @@ def _write_stages(folder: Path, picture: Picture, result: Result) -> None:
 
 
 def _write_pictures(folder: Path, pictures: dict[str, Picture]) -> None:
-    _make_folder(folder)
     for name, picture in pictures.items():
         save_picture(picture, folder / f"{name}.png", overwrite=True)
 
 
 def _save(picture: Picture, target: Path, output: Output) -> None:
-    if output.folder is not None:
-        _make_folder(output.folder)
     # A name after -o was chosen by the user; a name made here does not exist yet.
     save_picture(picture, target, overwrite=output.path is not None)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(
-            f"The folder {folder} cannot be made ({error.strerror}): name another one.",
-            code="folder-not-made",
-        ) from error
 
 
 def _report(photo: Path, target: Path, started: float, found: str) -> None:

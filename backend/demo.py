@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.command_files import prepare_folder
 from backend.command_progress import PhotoProgress
 from backend.errors import InputError
 from backend.files import load_picture, save_picture
@@ -42,7 +43,7 @@ def run_demo(folder: Path) -> int:
         RestorationError: the portrait is not installed, or a file cannot be written.
     """
     aged = Picture(age(load_portrait()))
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder)
     save_picture(aged, folder / AGED_NAME, overwrite=True)
     options = Options()
     with PhotoProgress(

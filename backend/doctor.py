@@ -152,10 +152,10 @@ def check_data_folder(folder: Path) -> Check:
             f"{folder} cannot be written ({error.strerror}): make it writable for you, or set "
             "RESTORE_OLD_PHOTO_HOME to another folder."
         )
-        return Check("data folder", "not ok", detail, True)
+        return Check("data folder", "not ok", detail)
     if (folder / "installation.incomplete").exists():
         return Check("data folder", "not ok", f"the installation is incomplete: {_INSTALL}.")
-    return Check("data folder", "ok", str(folder), True)
+    return Check("data folder", "ok", str(folder))
 
 
 def check_backend(folder: Path) -> Check:

@@ -33,6 +33,14 @@ class RestorationError(Exception):
         self.parameters = parameters
 
 
+def refused(error: OSError) -> RestorationError:
+    """What to say where the system stands in the way of something that nobody foresaw."""
+    return RestorationError(
+        f"The system refused something ({error}): check names, disk and permissions.",
+        code="system-refused",
+    )
+
+
 class InputError(RestorationError):
     """The picture, mask or file cannot be used."""
 

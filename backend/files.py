@@ -6,7 +6,7 @@ import secrets
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -82,6 +82,8 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
             path=str(path),
         ) from error
     except UnidentifiedImageError as error:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path.name} is empty: copy it again.", code="file-empty") from error
         raise InputError(
             "{name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
             code="file-format",
@@ -95,7 +97,13 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
             megapixels=MOST_PIXELS // 1_000_000,
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        # Pillow and tifffile raise all of these for truncated or contradictory bytes.
+        # Those of the system have a number; the others Pillow and tifffile raise for truncated or
+        # contradictory bytes.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}): check its name and its disk.",
+                code="file-not-read",
+            ) from error
         raise InputError(
             "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name
         ) from error
@@ -130,7 +138,9 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
             code="file-not-written",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # A disk that takes nothing does not even say that the file is not there.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def count_pixels(path: Path) -> int | None:

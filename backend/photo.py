@@ -42,14 +42,15 @@ def check_result_fits(picture: Picture, networks: Networks, options: Options, pa
 
 
 def found_in_words(result: Result) -> str:
-    """For example "scratches on 1.2%, 2 faces"."""
+    """For example "scratches on 1.2%, 2 faces"; what was not looked for is not mentioned."""
     words = []
     for layer in result.layers:
         if layer.kind == "mask":
             share = np.count_nonzero(layer.pixels >= 128) / layer.pixels.size
             words.append(f"scratches on {share:.1%}")
-    faces = sum(layer.kind == "face" for layer in result.layers)
-    return ", ".join([*words, faces_in_words(faces)])
+    if "faces" in result.seconds:
+        words.append(faces_in_words(sum(layer.kind == "face" for layer in result.layers)))
+    return ", ".join(words) or "nothing looked for"
 
 
 def faces_in_words(count: int) -> str:

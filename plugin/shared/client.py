@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .protocol import Buffer, Event  # noqa: F401
 
 HOST = "127.0.0.1"
-# The backend sends a sign of life each second; on a busy machine one can be late.
-SILENCE_SECONDS = 10.0
+# The backend sends a sign of life each second, but on a busy machine, and while torch loads from a
+# slow disk, it is late by more than ten. One that died hangs up at once, and Cancel does not wait.
+SILENCE_SECONDS = 30.0
 # One send() of more would keep the whole picture in the kernel's queue of a slow reader.
 CHUNK_BYTES = 1024 * 1024
 # The longest event carries an error sentence with a path or two.

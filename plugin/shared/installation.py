@@ -146,5 +146,6 @@ def make_private_folder(path):
             "The folder {folder} cannot be used ({reason}): make it writable for you, then try "
             "again.",
             folder=path,
-            reason=describe(error),
+            # The folder is named already, which the whole message would repeat.
+            reason=describe(error.strerror or error),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import time
@@ -216,6 +218,10 @@ def test_detect_writes_a_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ["restore", "a.png", "--reference", "--no-whole-picture"],
         ["restore", "a.png", "--reference", "--threshold", "0.5"],
         ["restore", "a.png", "--no-faces", "--no-whole-picture", "--scratches", "none"],
+        ["restore", "a.png", "--no-faces", "--scratches", "none", "--no-cleaning", "--no-tone"],
+        ["restore", "a.png", "-o", "v1.2"],
+        ["restore", "a.png", "--no-such-option"],
+        ["models", "list", "more"],
         ["mend", "a.png"],
     ],
 )
@@ -297,6 +303,102 @@ def test_an_output_is_a_folder_when_it_looks_like_one(tmp_path: Path) -> None:
     assert resolve_output(tmp_path / "v1.2", photo * 2) == Output(folder=tmp_path / "v1.2")
     with pytest.raises(OptionsError, match="several photos"):
         resolve_output(tmp_path / "b.jpg", photo * 2)
+
+
+def test_folders_of_results_are_made(tmp_path: Path) -> None:
+    photo = write(tmp_path / "a.png")
+    for command in (["restore", *FAST], ["detect"]):
+        target = tmp_path / command[0] / "deeper" / "out.png"
+        assert main([command[0], str(photo), "-o", str(target), *command[1:]]) == 0
+        assert target.is_file()
+
+
+def test_a_place_that_takes_no_files_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_restore, "restore_photo", lambda *_: pytest.fail("worked first"))
+    photo = write(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    below = str(tmp_path / "file" / "out.png")
+    for arguments in (["-o", below], ["--stages", below], ["-o", str(tmp_path / "file")]):
+        assert main(["restore", str(photo), *arguments]) == 1
+        assert "cannot be made" in capsys.readouterr().err
+    assert main(["demo", "-o", str(tmp_path / "file")]) == 1
+    assert "cannot be made" in capsys.readouterr().err
+    read_only = Path("/proc")
+    if read_only.is_dir():  # takes no files, not even those of root
+        assert main(["restore", str(photo), "-o", str(read_only)]) == 1
+        assert "takes no files" in capsys.readouterr().err
+
+
+def test_names_that_the_system_refuses_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    for name in ("x" * 300 + ".png", "loop.png"):
+        assert main(["restore", str(tmp_path / name)]) == 1
+        assert "cannot be read (" in capsys.readouterr().err
+        assert main(["detect", str(tmp_path / name)]) == 1
+        assert "cannot be read (" in capsys.readouterr().err
+
+
+def test_what_was_not_looked_for_is_not_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(write(tmp_path / "a.png"))
+    for arguments, said in (
+        (["--no-faces"], "(scratches on "),
+        (["--scratches", "none"], "(no face, "),
+        (["--no-faces", "--scratches", "none"], "(nothing looked for, "),
+    ):
+        assert main(["restore", photo, *arguments]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert ("face" in out) == ("--no-faces" not in arguments)
+
+
+def test_a_black_mask_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = write(tmp_path / "a.png")
+    mask = np.zeros((40, 50, 1), dtype=np.uint8)
+    for value, is_told in ((0, True), (255, False)):
+        mask[5, 5] = value
+        name = str(write(tmp_path / f"m{value}.png", mask))
+        assert main(["restore", str(photo), "--mask", name, *FAST]) == 0
+        assert ("black everywhere" in capsys.readouterr().err) == is_told
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+    assert exited.value.code == 0
+    assert re.fullmatch(r"restore-old-photo \S+\n", capsys.readouterr().out)
+
+
+def test_a_refusal_of_the_system_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error", "a.png")
+
+    monkeypatch.setattr(command_restore, "run_restore", refuse)
+    assert main(["restore", "a.png"]) == 1
+    assert "Input/output error" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "backend", "models", "list"],
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == 1
 
 
 def test_ageing_is_always_the_same_and_shows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -189,9 +190,10 @@ def write_truncated_jpeg(path: Path) -> None:
         ("pages.tif", write_animated, "several-pages"),
         ("picture.gif", lambda path: Image.new("L", (4, 4)).save(path), "file-format"),
         ("text.png", lambda path: path.write_text("no picture"), "file-format"),
-        ("empty.png", lambda path: path.touch(), "file-format"),
+        ("empty.png", lambda path: path.touch(), "file-empty"),
         ("broken.jpg", write_truncated_jpeg, "file-damaged"),
         ("missing.png", lambda _: None, "file-missing"),
+        ("loop.png", lambda path: path.symlink_to(path.name), "file-not-read"),
         ("folder.png", lambda path: path.mkdir(), "file-is-folder"),
     ],
 )
@@ -222,6 +224,18 @@ def test_saving_never_leaves_half_a_file_nor_replaces_one_unasked(tmp_path: Path
     assert [file.name for file in tmp_path.iterdir()] == ["p.png"]
     save_picture(picture, path, overwrite=True)
     assert load_picture(path).size == picture.size
+
+
+def test_a_disk_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses to remove files, too, even those that do not exist."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match=r"cannot be written \(Read-only"):
+        save_picture(Picture(random_pixels(4, 4, 3)), tmp_path / "p.png")
 
 
 def test_sixteen_bit_is_rounded_for_formats_with_eight(tmp_path: Path) -> None:

@@ -42,14 +42,25 @@ class Desk:
 
     def choose(self, entry: int, shot: str = "") -> None:
         """Open Filters > Restore Old Photo and take the entry."""
+        self.open_menu(entry)
+        if shot:
+            self.shoot(shot)
+        self.screen.press("Return")
+
+    def open_menu(self, entry: int) -> None:
+        """Open Filters > Restore Old Photo and go to the entry."""
         self.focus()
         self.screen.press("alt+r")
         time.sleep(0.4)
         self.screen.press("Up", "Right", *["Up"] * entry)
         time.sleep(0.4)
-        if shot:
-            self.shoot(shot)
-        self.screen.press("Return")
+
+    def put_messages_away(self) -> None:
+        """Close the windows with messages, which come a moment after what they speak of."""
+        time.sleep(2)
+        for message in self.screen.windows("Message$"):
+            self.screen.focus(message)
+            self.screen.press("Escape")
 
     def focus(self) -> None:
         self.screen.focus(self.screen.await_window("GIMP$"))

@@ -237,6 +237,12 @@ def show(image):
     return Gimp.Display.new(image_of(image)).get_id()
 
 
+def hide(layer):
+    """Switch a layer off, as a click on its eye does."""
+    item_of(layer).set_visible(False)
+    Gimp.displays_flush()
+
+
 def close_display(number):
     """Close a window; its image goes with it."""
     if Gimp.Display.id_is_valid(number):

@@ -139,9 +139,7 @@ def test_a_failure_is_shown_in_words(desk: Desk) -> None:
     time.sleep(1.5)
     desk.shoot("failure")
     assert desk.names() == ["photo"]
-    for message in desk.screen.windows("GIMP Message"):
-        desk.screen.focus(message)
-        desk.screen.press("Escape")
+    desk.put_messages_away()
 
 
 def test_an_image_closed_during_the_run_harms_nothing(desk: Desk) -> None:
@@ -156,9 +154,7 @@ def test_an_image_closed_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.screen.await_no(progress)
     time.sleep(0.5)
     desk.shoot("closed")
-    for message in desk.screen.windows("GIMP Message"):
-        desk.screen.focus(message)
-        desk.screen.press("Escape")
+    desk.put_messages_away()
 
 
 def test_a_layer_deleted_during_the_run_harms_nothing(desk: Desk) -> None:

@@ -60,6 +60,15 @@ class Screen:
         self.run("xdotool", "windowmove", window, "380", "260")
         self.focus(window)
 
+    def box(self, window: str) -> tuple[int, int, int, int]:
+        """Where it lies on the screen: left, top, right, bottom; the last two excluded."""
+        facts = dict(
+            line.split("=", 1)
+            for line in self.run("xdotool", "getwindowgeometry", "--shell", window).splitlines()
+        )
+        x, y, width, height = (int(facts[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+        return x, y, x + width, y + height
+
     def focus(self, window: str) -> None:
         self.run("xdotool", "windowfocus", window)
         time.sleep(0.2)

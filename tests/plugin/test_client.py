@@ -113,6 +113,20 @@ def test_silence_is_an_error_after_a_while() -> None:
         release.set()
 
 
+@pytest.mark.slow
+def test_a_busy_machines_silence_is_borne() -> None:
+    """Ten seconds were seen on two cores that eight programs used, while torch was loading."""
+
+    def pause(connection: socket.socket) -> None:
+        connection.sendall(stream_of(b"\n"))
+        time.sleep(12)
+        connection.sendall(b"1\r\n\n\r\n")
+
+    with impostor(pause) as short_of_patience:
+        events = Client(short_of_patience.port, "token").events("job")
+        assert [next(events), next(events)] == [None, None]
+
+
 def test_a_server_that_never_answers_is_an_error() -> None:
     release = threading.Event()
 
