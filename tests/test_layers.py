@@ -100,6 +100,7 @@ TORCH_PLACES = (
     "backend/cleaner.py",
     "backend/networks.py",
     "backend/device.py",
+    "backend/tint.py",
     "backend/tensors.py",
     "backend/tiling.py",
     "backend/monitor.py",

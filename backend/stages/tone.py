@@ -7,6 +7,7 @@ from torch import Tensor
 
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.tint import is_tinted_print, keep_tint
 from models.tone_grid import apply_grid
 
 MULTIPLE = 32
@@ -21,6 +22,8 @@ def restore_tone(
 ) -> None:
     """Undo fading, shading, casts and stains in place; detail stays as it is.
 
+    A print without colours keeps its tint or becomes paler, up to gray.
+
     Args:
         image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches; is changed, not clipped.
         networks: with "tone".
@@ -29,7 +32,9 @@ def restore_tone(
     """
     longest = int(networks.spec("tone").inference["longest_side"])
     network = networks.tone()
-    x = small_copy(image, longest).clamp(0, 1).to(networks.device) * 2 - 1
+    small = small_copy(image, longest).clamp(0, 1)
+    is_tinted = is_tinted_print(small)
+    x = small.to(networks.device) * 2 - 1
     with monitor.watching(network):
         # A grid holds changes from the identity, so a share of it makes a share of the change.
         grid = network(x).float().cpu() * strength
@@ -37,9 +42,9 @@ def restore_tone(
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
-        strip = image[:, :, top:bottom] * 2 - 1
-        changed = apply_grid(strip, grid, (top / height, bottom / height))
-        image[:, :, top:bottom] = (changed + 1) / 2
+        strip = image[:, :, top:bottom]
+        changed = (apply_grid(strip * 2 - 1, grid, (top / height, bottom / height)) + 1) / 2
+        image[:, :, top:bottom] = keep_tint(strip, changed) if is_tinted else changed
 
 
 def small_copy(image: Tensor, longest: int) -> Tensor:
