@@ -22,7 +22,7 @@ class Cache:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._kept: OrderedDict[bytes | str, tuple[Tensor, ...]] = OrderedDict()
         self._size = 0
 
     def get(self, what: str, inputs: Sequence[Tensor], compute: Callable[[], Tensor]) -> Tensor:
@@ -36,26 +36,41 @@ class Cache:
         if self._limit == 0:
             return compute()
         key = _digest(what, inputs)
+        found = self.recall(key)
+        if found is not None:
+            return found[0]
+        result = compute()
+        self.remember(key, (result,))
+        return result
+
+    def recall(self, key: bytes | str) -> tuple[Tensor, ...] | None:
+        """What was last remembered under a key, unless it had to go; nobody may change it."""
         if key in self._kept:
             self._kept.move_to_end(key)
-            return self._kept[key]
-        result = compute()
-        self._keep(key, result)
-        return result
+        return self._kept.get(key)
+
+    def remember(self, key: bytes | str, tensors: tuple[Tensor, ...]) -> None:
+        """Keep tensors, in place of those that the key had; not if they alone are too many."""
+        self._drop(self._kept.pop(key, ()))
+        if sum(tensor.nbytes for tensor in tensors) > self._limit:
+            return
+        # A view would keep all of its memory.
+        self._kept[key] = tuple(t.clone() if t._is_view() else t for t in tensors)
+        self._size += sum(tensor.nbytes for tensor in tensors)
+        while self._size > self._limit:
+            self._drop(self._kept.popitem(last=False)[1])
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is any room."""
+        return self._limit > 0
 
     def clear(self) -> None:
         self._kept.clear()
         self._size = 0
 
-    def _keep(self, key: bytes, result: Tensor) -> None:
-        if result.nbytes > self._limit:
-            return
-        # A view would keep all of its memory.
-        self._kept[key] = result.clone() if result._is_view() else result
-        self._size += result.nbytes
-        while self._size > self._limit:
-            _, oldest = self._kept.popitem(last=False)
-            self._size -= oldest.nbytes
+    def _drop(self, tensors: tuple[Tensor, ...]) -> None:
+        self._size -= sum(tensor.nbytes for tensor in tensors)
 
 
 def _digest(what: str, inputs: Sequence[Tensor]) -> bytes:

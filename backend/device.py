@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor, nn
 
 from backend.errors import DeviceError
 from backend.options import DeviceChoice
@@ -69,6 +71,32 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     # On the CPU torch has no class of its own for it.
     return isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
+
+
+def run_at_once(network: nn.Module, x: Tensor, device: torch.device) -> Tensor:
+    """Run a network on an input that cannot be cut into tiles.
+
+    Where the accelerator's memory does not suffice, a copy runs on the CPU.
+
+    Args:
+        network: on `device`.
+        x: anywhere; it is converted to the network's type.
+        device: where to run at first.
+
+    Raises:
+        MemoryError, RuntimeError: the computer's memory does not suffice either.
+    """
+    dtype = next(network.parameters()).dtype
+    try:
+        output: Tensor = network(x.to(device, dtype))
+        return output
+    except (MemoryError, RuntimeError) as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    torch.get_device_module(device).empty_cache()
+    # In float32, since not every processor is fast, or exact, in the accelerator's type.
+    beside: Tensor = copy.deepcopy(network).to("cpu", torch.float32)(x.to("cpu", torch.float32))
+    return beside
 
 
 def _out_of_memory() -> DeviceError:

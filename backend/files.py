@@ -68,24 +68,33 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
         with _large_pictures_allowed():
             return _load(path, upright)
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: check the name.", code="file-missing") from error
+        raise InputError(
+            "{path} does not exist: check the name.", code="file-missing", path=str(path)
+        ) from error
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, not a photo.", code="file-is-folder") from error
+        raise InputError(
+            "{path} is a folder, not a photo.", code="file-is-folder", path=str(path)
+        ) from error
     except PermissionError as error:
         raise InputError(
-            f"{path} may not be read: check its permissions.", code="file-permission"
+            "{path} may not be read: check its permissions.",
+            code="file-permission",
+            path=str(path),
         ) from error
     except UnidentifiedImageError as error:
         if path.stat().st_size == 0:
             raise InputError(f"{path.name} is empty: copy it again.", code="file-empty") from error
         raise InputError(
-            f"{path.name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
+            "{name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
             code="file-format",
+            name=path.name,
         ) from error
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{path.name} has more than {MOST_PIXELS // 1_000_000} megapixels: make it smaller.",
+            "{name} has more than {megapixels} megapixels: make it smaller.",
             code="file-too-large",
+            name=path.name,
+            megapixels=MOST_PIXELS // 1_000_000,
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
         # Those of the system have a number; the others Pillow and tifffile raise for truncated or
@@ -96,7 +105,7 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
                 code="file-not-read",
             ) from error
         raise InputError(
-            f"{path.name} is damaged: copy or scan it again.", code="file-damaged"
+            "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name
         ) from error
 
 
@@ -198,8 +207,9 @@ def _check_single(image: Image.Image, kind: str, path: Path) -> None:
     # Further pictures in a JPEG are previews or gain maps; TIFF pages are checked before.
     if kind in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
         raise InputError(
-            f"{path.name} is animated: save the frame that you want as a picture of its own.",
+            "{name} is animated: save the frame that you want as a picture of its own.",
             code="animated",
+            name=path.name,
         )
 
 
@@ -213,9 +223,11 @@ def _eight_bit_pixels(image: Image.Image, path: Path) -> Pixels:
     mode = {**MODES, **MODES_MORE}.get(image.mode)
     if mode is None:
         raise InputError(
-            f"{path.name} is a picture of the kind {image.mode}: convert it to gray or RGB with 8 "
-            "or 16 bit per channel first.",
+            "{name} is a picture of the kind {kind}: convert it to gray or RGB with 8 or 16 bit "
+            "per channel first.",
             code="color-model",
+            name=path.name,
+            kind=image.mode,
         )
     if "transparency" in image.info and "A" not in mode:
         mode = "LA" if mode == "L" and image.mode != "P" else "RGBA"

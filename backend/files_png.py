@@ -45,7 +45,9 @@ def read_sixteen_bit_png(path: Path, transparency: object) -> Pixels:
     color_type = int(encoded[25])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16:
-        raise InputError(f"{path.name} is damaged: copy or scan it again.", code="file-damaged")
+        raise InputError(
+            "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name
+        )
     pixels: Any = decoded if decoded.ndim == 3 else decoded[..., None]
     if color_type == 4:
         # OpenCV repeats the gray level in three channels.

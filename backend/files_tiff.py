@@ -43,16 +43,24 @@ def check_tiff(path: Path) -> bool:
         pages: list[Any] = list(file.pages)
         if sum(not page.is_reduced for page in pages) > 1:
             raise InputError(
-                f"{path.name} has several pages: save each page as a file of its own.",
+                "{name} has several pages: save each page as a file of its own.",
                 code="several-pages",
+                name=path.name,
             )
         page = pages[0]
         bits, is_integer = page.bitspersample, int(page.sampleformat) == 1
-        if bits > 16 or not is_integer:
+        if not is_integer:
             raise InputError(
-                f"{path.name} has {bits}-bit{'' if is_integer else ' floating-point'} channels: "
-                "convert it to 16 or 8 bit per channel first.",
-                code="pixel-type",
+                "{name} has floating-point channels: convert it to 16 or 8 bit per channel first.",
+                code="floating-point",
+                name=path.name,
+            )
+        if bits > 16:
+            raise InputError(
+                "{name} has {bits}-bit channels: convert it to 16 or 8 bit per channel first.",
+                code="too-many-bits",
+                name=path.name,
+                bits=bits,
             )
         return bool(bits == 16)
 
@@ -71,9 +79,10 @@ def read_sixteen_bit_tiff(path: Path) -> Pixels:
         colors = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3}.get(photometric)
         if colors is None or samples - colors not in (0, 1):
             raise InputError(
-                f"{path.name} is neither gray nor RGB with at most one alpha channel: convert it "
-                "to RGB first.",
-                code="color-model",
+                "{name} is neither gray nor RGB with at most one alpha channel: convert it to RGB "
+                "first.",
+                code="color-channels",
+                name=path.name,
             )
         pixels = _decode(path, page, samples)
     if planar and pixels.ndim == 3 and pixels.shape[0] == samples:
@@ -96,9 +105,9 @@ def _decode(path: Path, page: Any, samples: int) -> Any:
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
         if decoded is None or decoded.dtype != np.uint16 or channels != samples:
             raise InputError(
-                f"{path.name} is compressed in a way that cannot be read: save it without "
-                "compression.",
+                "{name} is compressed in a way that cannot be read: save it without compression.",
                 code="compression",
+                name=path.name,
             ) from error
         order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
         return np.atleast_3d(decoded)[..., order]

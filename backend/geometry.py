@@ -62,8 +62,8 @@ class Box:
     def grown(self, margin: int) -> Box:
         return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
 
-    def moved(self, x: int, y: int) -> Box:
-        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+    def moved(self, right: int, down: int) -> Box:
+        return Box(self.x0 + right, self.y0 + down, self.x1 + right, self.y1 + down)
 
     @property
     def slices(self) -> tuple[slice, slice]:

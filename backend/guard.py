@@ -16,7 +16,7 @@ PAGE = "/review/"
 # The page's own files say nothing; a session is opened with a ticket, and a file fetched with a
 # secret of its own, since a browser sends no key with a download.
 OPEN_METHODS = {"/review/session": "POST", "/review/files/": "GET"}
-ASSET_SUFFIXES = (PAGE, ".html", ".css", ".js", ".svg")
+ASSET_SUFFIXES = (PAGE, ".html", ".css", ".js", ".json", ".svg")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

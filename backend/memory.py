@@ -22,6 +22,13 @@ STRIPS = 8
 
 LEAST_STRIP_BYTES = 2**21
 LARGEST_STRIP_BYTES = 2**23
+"""What a processor's cache holds."""
+
+LARGEST_STRIP_BYTES_BESIDE = 2**27
+"""On an accelerator, which small strips keep waiting."""
+
+LEAST_CACHE_BYTES, LARGEST_CACHE_BYTES = 2**28, 2**30
+"""Results of the bundled weights for a picture of 24 megapixels, and for all sizes in practice."""
 
 _CGROUP_LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -35,7 +42,9 @@ _CGROUP_LIMITS = (
 def free_bytes(device: torch.device) -> int:
     """Memory that is free now, in bytes: the accelerator's own, or the computer's."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        # What torch keeps for its next tensors is free, too.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     if device.type == "xpu":
         return int(torch.xpu.mem_get_info(device)[0])
     if device.type == "mps":
@@ -53,8 +62,14 @@ def budget(device: torch.device, wanted: int | None) -> int:
     return int(SHARE * free_bytes(device)) if wanted is None else wanted
 
 
+def cache_bytes() -> int:
+    """Memory for results that a later job may need again: a share of what is free now."""
+    free = free_bytes(torch.device("cpu"))
+    return max(LEAST_CACHE_BYTES, min(LARGEST_CACHE_BYTES, free // 8))
+
+
 def needed_bytes(plan: Plan, size: Size, channels: int, *, has_hole: bool) -> int:
-    """Memory that a plan takes, roughly.
+    """Memory that a plan takes on its device, roughly.
 
     Args:
         plan: see there.
@@ -62,15 +77,22 @@ def needed_bytes(plan: Plan, size: Size, channels: int, *, has_hole: bool) -> in
         channels: most channels of the latent's maps, at a quarter of the size.
         has_hole: the attention and its residual blocks run.
     """
+    is_beside = plan.device.type != "cpu" and not plan.has_maps_there
+    maps = 0 if is_beside else map_bytes(plan, size, channels, has_hole=has_hole)
+    return maps + STRIPS * plan.strip_bytes
+
+
+def map_bytes(plan: Plan, size: Size, channels: int, *, has_hole: bool) -> int:
+    """Memory that a plan's maps take, wherever they are; none in files."""
+    if plan.folder is not None:
+        return 0
     map_values = size.pixel_count / 16 * channels
     raw = min(plan.kept.itemsize, plan.compute.itemsize)
-    in_memory = 0.0
-    if plan.folder is None:
-        # The kept map and a raw one; around the attention a second kept one, and the keys.
-        in_memory = map_values * (plan.kept.itemsize + raw)
-        if has_hole:
-            in_memory += map_values * plan.kept.itemsize
-    return int(in_memory + STRIPS * plan.strip_bytes)
+    # The kept map and a raw one; around the attention a second kept one, and the keys.
+    in_memory = map_values * (plan.kept.itemsize + raw)
+    if has_hole:
+        in_memory += map_values * plan.kept.itemsize
+    return int(in_memory)
 
 
 def plans(
@@ -86,15 +108,22 @@ def plans(
         available: bytes.
         folder: for maps that do not fit into memory.
     """
-    strips = max(LEAST_STRIP_BYTES, min(LARGEST_STRIP_BYTES, available // 4 // STRIPS))
+    is_cpu = first.device.type == "cpu"
+    largest = LARGEST_STRIP_BYTES if is_cpu else LARGEST_STRIP_BYTES_BESIDE
+    strips = max(LEAST_STRIP_BYTES, min(largest, available // 4 // STRIPS))
     first = replace(first, strip_bytes=strips)
     half = replace(first, kept=torch.float16)
     smaller = replace(half, strip_bytes=LEAST_STRIP_BYTES)
     on_disk = replace(half, folder=folder)
     choices = [first, half, smaller]
-    if first.device.type != "cpu":
+    if not is_cpu:
         beside = replace(first, has_maps_there=False)
-        choices += [beside, replace(beside, kept=torch.float16)]
+        in_computer = budget(torch.device("cpu"), None)
+        choices += [
+            plan
+            for plan in (beside, replace(beside, kept=torch.float16))
+            if map_bytes(plan, size, channels, has_hole=has_hole) <= in_computer
+        ]
     yield from (
         plan
         for plan in choices

@@ -16,9 +16,10 @@ from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
 from backend.preparation import AnyModule, prepare
+from backend.warm import Former
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
-from models.latent_mapping import QualityMapping, ScratchMapping
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
 from models.registry import ModelSpec, Network, Stage, resolve_weights
 from models.restoration_vae import RestorationVAE
@@ -35,6 +36,7 @@ AnyNetwork = (
     | RestorationVAE
     | QualityMapping
     | ScratchMapping
+    | HighResolutionMapping
     | FaceGenerator
     | CompactFaceGenerator
 )
@@ -54,6 +56,7 @@ class Networks:
     Attributes:
         cache: of such results.
         types: in which networks compute, once that was tried; by what they are for.
+        former: what is known of pictures that the cache holds; see backend.warm.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Networks:
         self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
         self.cache = Cache(cache_bytes)
         self.types: dict[Network, torch.dtype] = {}
+        self.former: dict[str, Former] = {}
         self._loaded: dict[Network, AnyNetwork] = {}
         self._others: dict[Stage, OtherNetwork] = {}
         self._prepared: dict[tuple[Network, torch.dtype], torch.nn.Module] = {}
@@ -153,8 +157,10 @@ class Networks:
     def vae(self, network: Network) -> RestorationVAE:
         return cast(RestorationVAE, self._get(network))
 
-    def mapping(self, network: Network) -> QualityMapping | ScratchMapping:
-        return cast(QualityMapping | ScratchMapping, self._get(network))
+    def mapping(self, network: Network) -> QualityMapping | ScratchMapping | HighResolutionMapping:
+        """In float32."""
+        found = self._get(network)
+        return cast(QualityMapping | ScratchMapping | HighResolutionMapping, found)
 
     def face(self, network: Network) -> FaceGenerator | CompactFaceGenerator:
         """Prepared, in the type that it bears."""
@@ -217,6 +223,7 @@ class Networks:
         self._prepared.clear()
         self.cache.clear()
         self.types.clear()
+        self.former.clear()
         self._face_finder = None
         if self.device.type != "cpu":
             torch.get_device_module(self.device).empty_cache()

@@ -4,53 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
-from torch import Tensor, nn
+from torch import Tensor
 
 from backend import precision
-from backend.device import is_out_of_memory
-from backend.geometry import Box, Size
-from backend.memory import budget, plans
+from backend.geometry import Box
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.planned import Modules, Streamed, stream, stream_as_memory_allows
 from backend.preparation import with_statistics
-from backend.streaming.attention import LARGEST_EXACT
-from backend.streaming.maps import Picture
-from backend.streaming.steps import list_steps
-from backend.streaming.stream import Known, Plan, Stream, total_cost
+from backend.streaming.attention import LARGEST_EXACT, Elsewhere
+from backend.streaming.stream import Known, Plan
 from backend.tensors import pad_to_multiple
 from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows
-from models.latent_mapping import QualityMapping, ScratchMapping
-from models.layers import undamaged_cells
-from models.registry import Network, data_folder
-from models.restoration_vae import RestorationVAE
+from backend.warm import Former, remember, revised
+from models.registry import Network
 
 TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 
 REDUCED_PIXELS = 250_000
 """Size of the copy from which statistics are taken when they are not taken from the picture."""
-
-
-class Modules(NamedTuple):
-    """The three networks of a restoration."""
-
-    encoder: RestorationVAE
-    mapping: QualityMapping | ScratchMapping
-    decoder: RestorationVAE
-
-    @property
-    def used(self) -> tuple[nn.Module, ...]:
-        """The parts that run, in their order."""
-        mapping = self.mapping
-        middle: tuple[nn.Module, ...] = (
-            (mapping.before_NL, mapping.NL, mapping.after_NL)
-            if isinstance(mapping, ScratchMapping)
-            else (mapping.model,)
-        )
-        return (self.encoder.encoder, *middle, self.decoder.decoder)
 
 
 class Restorer:
@@ -71,6 +46,12 @@ class Restorer:
         self._is_residual = bool(inference["residual"])
         # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
         self._multiple = max(16, int(inference["multiple"]))
+        self._known: Known | None = None
+
+    @property
+    def name(self) -> Network:
+        """Of the mapping."""
+        return self._name
 
     @property
     def is_local(self) -> bool:
@@ -84,6 +65,9 @@ class Restorer:
     def whole(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
         """The picture restored as if it went through the networks at once.
 
+        With a cache, of a picture that came before with another mask only what changed is computed;
+        see backend.warm.
+
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
             mask: (1, 1, H, W) of any type, 1 = repair, else 0.
@@ -95,44 +79,93 @@ class Restorer:
         height, width = image.shape[2:]
         least = max(LEAST_SIDE, self._multiple)
         image, mask = (pad_to_multiple(x, self._multiple, least) for x in (image, mask))
-        restored = self._networks.cache.get(
-            f"{self._name} {self._compute_type()}",
-            [image, mask],
-            lambda: self._first_plan_that_works(image, mask, monitor),
-        )
-        return restored[..., :height, :width]
+        mask = mask.to(torch.uint8)
+        cache, what = self._networks.cache, f"{self._name} {self._compute_type()}"
+        restored, former = None, self._networks.former.get(what)
+        if former is not None:
+            restored = revised(cache, what, former, image, mask, self._part, monitor)
+        if restored is None:
+            restored, streamed = self._first_plan_that_works(image, mask, monitor)
+            if cache.keeps and streamed is not None:
+                self._networks.former[what] = remember(cache, what, image, mask, restored, streamed)
+        restored = restored[..., :height, :width]
+        # What the cache holds nobody may change.
+        return restored.clone() if cache.keeps else restored
 
-    def _first_plan_that_works(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
-        device, size = self._networks.device, Size(image.shape[3], image.shape[2])
-        has_failed = False
-        if bool(mask.any()) and size.pixel_count / 16 > LARGEST_EXACT:
+    def _part(
+        self,
+        image: Tensor,
+        mask: Tensor,
+        former: Former,
+        elsewhere: Elsewhere | None,
+        monitor: Monitor,
+    ) -> Tensor | None:
+        """A RunPart."""
+        if self._name == "mapping_high_resolution":
+            # Its patches come from anywhere in the picture.
+            return None
+        x = image * 2 - 1
+        found = stream_as_memory_allows(
+            fixed(self._raw(), former.known),
+            x,
+            mask,
+            Plan(self._networks.device, self._compute_type()),
+            monitor.advance,
+            memory_bytes=self._networks.memory_bytes,
+            elsewhere=elsewhere,
+        )
+        return None if found is None else self._as_picture(x, found.picture)
+
+    def _first_plan_that_works(
+        self, image: Tensor, mask: Tensor, monitor: Monitor
+    ) -> tuple[Tensor, Streamed | None]:
+        """The picture; None beside it when its statistics are but estimated."""
+        cells = image.shape[2] * image.shape[3] // 16
+        if self._name == "mapping_scratch" and bool(mask.any()) and cells > LARGEST_EXACT:
             monitor.note(
                 "attention-limited",
                 "The picture is so large that damaged places were compared with a part of it only.",
             )
-        for plan in plans(
-            Plan(device, self._compute_type()),
-            size,
-            self._widest,
-            has_hole=bool(mask.any()),
-            available=budget(device, self._networks.memory_bytes),
-            folder=data_folder() / "work",
-        ):
-            if has_failed:
-                monitor.note("memory-short", SMALLER_PIECES)
-            try:
-                return self._stream(image, mask, plan, monitor)[0]
-            except (MemoryError, RuntimeError, OSError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                # The error itself would keep alive what was computed so far.
-                has_failed = True
+        x = image * 2 - 1
+        found = stream_as_memory_allows(
+            self._raw(),
+            x,
+            mask,
+            Plan(self._networks.device, self._compute_type()),
+            monitor.advance,
+            memory_bytes=self._networks.memory_bytes,
+            on_short=lambda: monitor.note("memory-short", SMALLER_PIECES),
+            keeps_keys=self._networks.cache.keeps,
+        )
+        if found is not None:
+            return self._as_picture(x, found.picture), found
         monitor.note(
             "statistics-reduced",
             "Neither memory nor disk hold this picture's intermediate results, so its overall "
             "tone was estimated on a smaller copy.",
         )
-        return self.tiles(image, mask, monitor)[0]
+        return self.tiles(image, mask, monitor)[0], None
+
+    def for_parts_of(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Restorer:
+        """A restorer whose `tiles` treats parts of a picture as parts of it.
+
+        Weights that compute statistics over the picture take those of a reduced copy.
+
+        Args:
+            image, mask: see `tiles`.
+            monitor: of this preparation.
+        """
+        result = Restorer(self._networks, self._name)
+        if self.is_local:
+            return result
+        scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
+        size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
+        small = F.interpolate(image, size, mode="area")
+        holes = F.adaptive_max_pool2d(mask.float(), size)
+        small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
+        plan = Plan(self._networks.device, self._compute_type())
+        result._known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance).known
+        return result
 
     def tiles(
         self,
@@ -143,7 +176,8 @@ class Restorer:
     ) -> tuple[Tensor, Tensor]:
         """The picture restored in tiles, where each output depends on its surroundings alone.
 
-        Weights that compute statistics over the picture get those of a reduced copy.
+        Weights that compute statistics over the picture get those of a reduced copy, of this
+        picture or of the one that `for_parts_of` named.
 
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
@@ -154,12 +188,15 @@ class Restorer:
         Returns:
             (1, 3, H, W), and (1, 1, H, W) with 0 where a tile was left out.
         """
-        parts = monitor.part(0, 2), monitor.part(1, 2)
         runner: RunTile
         if self.is_local:
-            runner, parts = self._tile_runner(self._prepared(self._compute_type())), (monitor,) * 2
+            runner = self._tile_runner(self._prepared(self._compute_type()))
         else:
-            runner = self._runner_with_reduced_statistics(image, mask, parts[0])
+            whole = self
+            if self._known is None:
+                whole = self.for_parts_of(image, mask, monitor.part(0, 2))
+                monitor = monitor.part(1, 2)
+            runner = whole._runner_with_known_statistics()
         return run_tiled_as_memory_allows(
             runner,
             [image, mask],
@@ -168,16 +205,8 @@ class Restorer:
             least_tile=LEAST_TILE,
             overlap=OVERLAP,
             multiple=self._multiple,
-            monitor=parts[1],
+            monitor=monitor,
             is_needed=is_needed,
-        )
-
-    @property
-    def _widest(self) -> int:
-        """Most channels of the latent's maps."""
-        return max(
-            (m.out_channels for m in self._raw()[1].modules() if isinstance(m, nn.Conv2d)),
-            default=1,
         )
 
     def _raw(self) -> Modules:
@@ -211,74 +240,55 @@ class Restorer:
     def _try(self, picture: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
         if self.is_local:
             return self._tile_runner(self._prepared(dtype))([picture, mask], None)
-        return self._stream(picture, mask, Plan(self._networks.device, dtype), None)[0]
+        return self._streamed(picture, mask, Plan(self._networks.device, dtype), self._raw(), None)
 
     def _tile_runner(
         self, modules: Modules
     ) -> Callable[[Sequence[Tensor], Monitor | None], Tensor]:
         """The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-        encoder, mapping, decoder = modules
-        dtype = precision.type_of(mapping)
+        dtype = precision.type_of(modules.mapping)
 
         def compute(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
             x, mask = (tile.to(self._networks.device, dtype) for tile in tiles)
             watched = nullcontext() if monitor is None else monitor.watching(*modules.used)
             with watched:
-                z = encoder.encode(x)
-                z = mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z)
-                return decoder.decode(z).cpu()
+                z = modules.encoder.encode(x)
+                return modules.decoder.decode(modules.map(z, mask)).cpu()
 
         def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
             image, mask = tiles
             x, what = image * 2 - 1, f"{self._name} {dtype}"
             y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
-            return ((x + y.float() if self._is_residual else y.float()) + 1) / 2
+            return self._as_picture(x, y.to(torch.float32, copy=True))
 
         return run
 
-    def _stream(
-        self,
-        image: Tensor,
-        mask: Tensor,
-        plan: Plan,
-        monitor: Monitor | None,
-        modules: Modules | None = None,
-    ) -> tuple[Tensor, Known]:
-        """Restore all of (1, 3, H, W) by a plan; the sides are multiples of 16."""
-        steps = list_steps(*(modules or self._raw()).used)
-        height, width = image.shape[2:]
-        trust = undamaged_cells(mask.float(), height // 4, width // 4)
-        source, target = Picture(image * 2 - 1), Picture(torch.empty_like(image))
-        total, done = total_cost(steps, source.shape, trust), 0.0
+    def _streamed(
+        self, image: Tensor, mask: Tensor, plan: Plan, modules: Modules, monitor: Monitor | None
+    ) -> Tensor:
+        """(1, 3, H, W) in [0, 1] restored by one plan; the sides are multiples of 16."""
+        x = image * 2 - 1
+        on_progress = (lambda _: None) if monitor is None else monitor.advance
+        return self._as_picture(x, stream(modules, x, mask, plan, on_progress).picture)
 
-        def advance(cost: float) -> None:
-            nonlocal done
-            done += cost
-            if monitor is not None:
-                monitor.advance(min(1.0, done / total))
-
-        stream = Stream(plan, height * width, trust, advance)
-        stream.run(steps, source, target)
-        result = target.values
+    def _as_picture(self, x: Tensor, y: Tensor) -> Tensor:
+        """From [-1, 1], what the networks got and made, to [0, 1]; y is used up."""
         if self._is_residual:
-            result += source.values
-        return result.add_(1).div_(2), stream.statistics
+            y += x
+        return y.add_(1).div_(2)
 
-    def _runner_with_reduced_statistics(
-        self, image: Tensor, mask: Tensor, monitor: Monitor
-    ) -> RunTile:
-        """The way of one tile that is normalized as a reduced copy of the picture is."""
-        scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
-        size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
-        small = F.interpolate(image, size, mode="area")
-        holes = F.adaptive_max_pool2d(mask.float(), size)
-        small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
+    def _runner_with_known_statistics(self) -> RunTile:
+        """The way of one tile, which is streamed but has no statistics of its own."""
+        assert self._known is not None
         plan = Plan(self._networks.device, self._compute_type())
-        _, known = self._stream(small, holes, plan, monitor)
-        encoder, mapping, decoder = self._raw()
-        modules = Modules(
-            with_statistics(encoder, known),
-            with_statistics(mapping, known),
-            with_statistics(decoder, known),
-        )
-        return lambda tiles, part: self._stream(tiles[0], tiles[1], plan, part, modules)[0]
+        modules = fixed(self._raw(), self._known)
+        return lambda tiles, part: self._streamed(tiles[0], tiles[1], plan, modules, part)
+
+
+def fixed(modules: Modules, known: Known) -> Modules:
+    """The same networks, normalizing with statistics known beforehand."""
+    return Modules(
+        with_statistics(modules.encoder, known),
+        with_statistics(modules.mapping, known),
+        with_statistics(modules.decoder, known),
+    )

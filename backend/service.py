@@ -40,8 +40,6 @@ _SHARES = {
 }
 _INSTALLED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WAIT_SECONDS = 0.1
-# Holds what networks made of a picture of up to 24 megapixels with the bundled weights.
-_CACHE_BYTES = 2**28
 
 
 class Service:
@@ -147,6 +145,7 @@ class Service:
             self._loader.join(_WAIT_SECONDS)
 
     def _networks_for(self, options: Options) -> Networks:
+        from backend.memory import cache_bytes
         from backend.networks import Networks
 
         key = (options.weights, options.device, *sorted(options.models.items()))
@@ -155,7 +154,7 @@ class Service:
             if self._networks is not None:
                 self._networks.unload()
             self._networks = None
-            self._networks = Networks.for_options(options, cache_bytes=_CACHE_BYTES)
+            self._networks = Networks.for_options(options, cache_bytes=cache_bytes())
             self._networks_key = key
         return self._networks
 

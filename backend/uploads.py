@@ -20,8 +20,15 @@ class UploadError(RestorationError):
 
     default_code = "upload"
 
-    def __init__(self, message: str, *, status: int = 400, code: str | None = None) -> None:
-        super().__init__(message, code=code)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str | None = None,
+        **parameters: str | int | float,
+    ) -> None:
+        super().__init__(message, code=code, **parameters)
         self.status = status
 
 

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from installer.console import ConsoleReport, is_agreed, say, show_plan, size_text
-from installer.errors import InstallationError
+from installer.console import ConsoleReport, is_agreed, say, show_plan
+from installer.errors import InstallationError, unforeseen
 from installer.interpreter import check_user
 from installer.launcher import command_for
 from installer.machine import look_at_machine
+from installer.messages import size_text
 from installer.offline import OfflineFolder, fill
+from installer.pip import this_platform
 from installer.plan import Choices, Plan, check, install, make_plan, remove
 from installer.report import StoppedError
 from models.registry import data_folder
@@ -31,12 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        print(
-            f"Error: the installer cannot use{where} ({error.strerror or error}): mend that, then "
-            "run this again.",
-            file=sys.stderr,
-        )
+        print(f"Error: {unforeseen(error)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, StoppedError):
         print("\nStopped. Run the same command again to go on.", file=sys.stderr)
@@ -45,10 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.photo is not None and not options.photo.is_file():
-        raise InstallationError(
-            f"There is no photo {options.photo}: give the path of a picture file, or none to "
-            "see an example."
-        )
+        raise InstallationError("error.no-photo", photo=options.photo)
     if options.fill_offline is not None:
         return _fill(options)
     choices = Choices(
@@ -61,8 +55,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.window:
         # Here, because the window's parts are of no use to a terminal.
         from installer.window.display import open_window
+        from installer.window.session import Wishes
 
-        return open_window(choices)
+        path = os.environ.get("PATH", "")
+        photo = options.photo.absolute() if options.photo is not None else None
+        return open_window(Wishes(choices, photo, not options.no_demo, path))
     report = ConsoleReport()
     plan = make_plan(choices, report)
     if options.remove:
@@ -96,10 +93,7 @@ def _show(plan: Plan, photo: Path | None) -> int:
     say("\nRestoring " + ("an example photo" if photo is None else str(photo)))
     status = subprocess.call([str(plan.program), *task])
     if status != 0:
-        raise InstallationError(
-            "The installation is complete, but the photo was not restored (the reason stands "
-            f'above): run "{plan.program} doctor" to see what is wrong.'
-        )
+        raise InstallationError("error.photo-not-restored", program=plan.program)
     return status
 
 
@@ -118,7 +112,7 @@ def _remove(plan: Plan, report: ConsoleReport, options: argparse.Namespace) -> i
         return 0
     say("This removes:")
     for step in reversed(present):
-        say(f"  - {step.title}")
+        say(f"  - {step.title}" + (f", in {step.place}" if step.place is not None else ""))
     if options.dry_run:
         say("Dry run: nothing was removed.")
         return 0
@@ -135,8 +129,8 @@ def _fill(options: argparse.Namespace) -> int:
     machine = look_at_machine()
     cost = machine.torch_cost.download_bytes
     say(
-        f"This fills {folder.path} for machines of this kind, torch for {machine.name} "
-        f"({machine.reason}): about {size_text(cost + 300_000_000)}."
+        f"This fills {folder.path} for machines of this kind ({this_platform()}), with torch for "
+        f"{machine.name}: about {size_text(cost + 300_000_000)}."
     )
     if options.dry_run:
         say("Dry run: nothing was changed.")

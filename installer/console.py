@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from installer.messages import Message, message, size_text
 from installer.plan import Plan
 from installer.project import project_version
 from installer.report import Report, Transfer
@@ -24,10 +25,7 @@ _HEADINGS = {
     "complete": "Restore Old Photo {version} is set up already.",
 }
 _CONDITIONS = {"absent": "", "outdated": " (older)", "damaged": " (damaged)"}
-_FACES_NOTE = (
-    "Faces are found with dlib's 68-landmark model; the photos it was trained on "
-    "(iBUG 300-W) exclude commercial use."
-)
+_FACES_NOTE = message("faces")
 # Nobody reads faster.
 _PAINT_SECONDS = 0.2
 # Speed over the last seconds, since the whole average hides that a line has become slow.
@@ -44,9 +42,13 @@ class ConsoleReport(Report):
         self._speed = Speed()
         self._name = ""
 
-    def say(self, line: str) -> None:
+    def say(self, line: Message) -> None:
         self.end_transfers()
         say(line)
+
+    def detail(self, line: Message) -> None:
+        self.end_transfers()
+        say(f"      {line}")
 
     def transfer(self, transfer: Transfer) -> None:
         if transfer.name != self._name:
@@ -115,7 +117,8 @@ def show_plan(plan: Plan) -> None:
     for step in plan.pending:
         size = step.cost.disk_bytes
         about = f", about {size_text(size)}" if size else ""
-        say(f"  - {step.title}{_CONDITIONS.get(plan.conditions[step.key], '')}{about}")
+        place = f", in {step.place}" if step.place is not None else ""
+        say(f"  - {step.title}{_CONDITIONS.get(plan.conditions[step.key], '')}{about}{place}")
     for note in plan.notes:
         say(f"Note: {note}")
     if plan.state == "complete":
@@ -133,13 +136,6 @@ def show_plan(plan: Plan) -> None:
         )
     if any(step.key == "project" for step in plan.pending):
         say(_FACES_NOTE)
-
-
-def size_text(size_bytes: int) -> str:
-    """ "450 MB", "3.1 GB"."""
-    if size_bytes < 1_000_000_000:
-        return f"{max(size_bytes / 1e6, 1):.0f} MB"
-    return f"{size_bytes / 1e9:.1f} GB"
 
 
 def is_agreed(question: str, yes: bool) -> bool:

@@ -24,6 +24,7 @@ from installer.interpreter import (
     has_pip,
     no_pip_error,
 )
+from installer.messages import Message, message, reason_of
 from installer.pip import Pip, has_no_build
 from installer.prefetch import prefetch
 from installer.processes import CommandError, clean_environment, run_logged
@@ -82,7 +83,8 @@ class Environment:
         self.downloads = self.work / "downloads"
         self._checks_contents = checks_contents
         self._inventory: Inventory | None = None
-        self.pip = Pip(self.python, log, report, self.work / "temporary", offline)
+        scratch, cache = self.work / "temporary", self.downloads / "pip"
+        self.pip = Pip(self.python, log, report, scratch, offline, cache)
 
     @property
     def _programs(self) -> Path:
@@ -152,18 +154,20 @@ class Environment:
                 run_logged(command, self.log, stop=self.report.stop)
         except (CommandError, OSError) as error:
             raise InstallationError(
-                f"The Python environment in {self.folder} could not be made "
-                f"({self._reason(error)}): see {self.log}, then run this again."
+                "error.environment",
+                folder=self.folder,
+                reason=self._reason(error),
+                log=self.log,
             ) from error
         self._inventory = None
         if not self.has_bar:
             self._update_pip()
 
-    def _reason(self, error: CommandError | OSError) -> str:
+    def _reason(self, error: CommandError | OSError) -> Message | str:
         """Why it could not be made; ensurepip's own words are not to be had."""
         if self.folder.exists() and shutil.disk_usage(self.folder).free < _LEAST_FREE_BYTES:
-            return "No space left on the disk"
-        return _last_line(error)
+            return message("reason.no-space")
+        return last_line(error)
 
     def remove(self) -> None:
         self._inventory = None
@@ -172,8 +176,9 @@ class Environment:
                 shutil.rmtree(self.folder)
             except OSError as error:
                 raise InstallationError(
-                    f"{self.folder} could not be removed ({error.strerror}): "
-                    "close GIMP and whatever else uses it, then run this again."
+                    "error.environment-not-removed",
+                    folder=self.folder,
+                    reason=reason_of(error),
                 ) from error
 
     def install(self, requirements: Sequence[str], index: str | None = None) -> None:
@@ -187,7 +192,8 @@ class Environment:
             InstallationError: pip failed, with the likely reason.
             StoppedError: the user stopped it.
         """
-        what = "Installing " + ", ".join(word for word in requirements if word[:1] != "-")
+        packages = [_short(word) for word in requirements if word[:1] != "-"]
+        what = message("task.install", packages=", ".join(packages))
         options = [] if index is None else ["--index-url", index]
         has_bar = self.has_bar
         wheels: list[Path] = []
@@ -199,18 +205,17 @@ class Environment:
         command = ["install", *requirements, *options, *map(str, wheels)]
         self.pip.run(command, what, has_bar)
 
-    def check(self, code: str, what: str) -> None:
+    def check(self, code: str) -> None:
         """Run a line of Python in the environment.
 
         Raises:
-            InstallationError: it failed; `what` names what does not work.
+            InstallationError: it failed, so the installed program does not work.
         """
         try:
             run_logged([str(self.python), "-I", "-c", code], self.log, stop=self.report.stop)
         except (CommandError, OSError) as error:
             raise InstallationError(
-                f"{what} does not work ({_last_line(error)}): see {self.log}, and report it if "
-                "running this again does not help."
+                "error.program-broken", reason=last_line(error), log=self.log
             ) from error
 
     def _creating_commands(self) -> Iterator[list[str]]:
@@ -226,7 +231,7 @@ class Environment:
         else:
             # From pip 22.3 on; Debian 12 has 23.0.
             command = [sys.executable, "-m", "pip", "--python", str(self.python)]
-            yield [*command, "install", PIP_REQUIREMENT]
+            yield [*command, "install", "--no-cache-dir", PIP_REQUIREMENT]
 
     def _update_pip(self) -> None:
         try:
@@ -261,8 +266,14 @@ def release_of(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
-def _last_line(error: CommandError | OSError) -> str:
+def _short(requirement: str) -> str:
+    """Of a folder to build from, its name: the rest of the path is of no interest."""
+    return Path(requirement).name if Path(requirement).is_absolute() else requirement
+
+
+def last_line(error: CommandError | OSError) -> Message | str:
+    """Why a program failed: what it said last, or why it did not start."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return reason_of(error)
     lines = error.output.strip().splitlines()
     return lines[-1] if lines else f"status {error.status}"

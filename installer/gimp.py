@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from installer.errors import InstallationError
+from installer.messages import Message, message, reason_of
 from installer.steps import Condition, Cost
 from plugin.layout import PLUGIN_NAME, install_plugin, remove_plugin
 from plugin.profiles import (
@@ -20,11 +21,6 @@ from plugin.profiles import (
     plugin_fault,
     profile_of,
     unstarted_package,
-)
-
-PYTHON_NOTE = (
-    "In GIMP 2.10 the plug-in needs GIMP's own Python 2.7, which some Linux packages leave out: if "
-    "Filters > Restore Old Photo is missing there, use GIMP 3."
 )
 
 
@@ -49,14 +45,27 @@ class PluginStep:
         return f"plug-in {self.profile.folder}"
 
     @property
-    def title(self) -> str:
-        return f"plug-in for GIMP {self.profile.version} in {self.profile.plug_ins}"
+    def title(self) -> Message:
+        return message("step.plug-in", version=self.profile.version)
+
+    @property
+    def place(self) -> Path:
+        return self.profile.plug_ins
 
     def condition(self) -> Condition:
         if not (self.profile.plug_ins / PLUGIN_NAME).exists():
             return "absent"
-        fault = plugin_fault(self.profile, self.installation)
-        return "done" if fault is None else "damaged"
+        if plugin_fault(self.profile, self.installation) is None:
+            return "done"
+        return "outdated" if self._is_of_another_version() else "damaged"
+
+    def _is_of_another_version(self) -> bool:
+        record = self.profile.plug_ins / PLUGIN_NAME / "installation.json"
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(found, dict) and found.get("version") != self.installation["version"]
 
     def check_writable(self) -> None:
         """Raises InstallationError where the plug-in could not be written or replaced."""
@@ -64,9 +73,7 @@ class PluginStep:
         existing = next(folder for folder in folders if folder.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             raise InstallationError(
-                f"{existing} cannot be written, so GIMP {self.profile.version} would not get the "
-                "plug-in: make that folder writable for you, or name the other profiles with "
-                "--gimp-profile, then run this again."
+                "error.profile-not-writable", folder=existing, version=self.profile.version
             )
 
     def do(self) -> None:
@@ -76,8 +83,9 @@ class PluginStep:
             install_plugin(self.profile.plug_ins, self.installation, self.profile.generation)
         except OSError as error:
             raise InstallationError(
-                f"The plug-in could not be written to {self.profile.plug_ins} ({error.strerror}): "
-                "make that folder writable for you, then run this again."
+                "error.plug-in-not-written",
+                folder=self.profile.plug_ins,
+                reason=reason_of(error),
             ) from error
 
     def undo(self) -> None:
@@ -88,8 +96,9 @@ class PluginStep:
                 remove_plugin(rest)
         except OSError as error:
             raise InstallationError(
-                f"The plug-in could not be removed from {self.profile.plug_ins} "
-                f"({error.strerror}): close GIMP, then run this again."
+                "error.plug-in-not-removed",
+                folder=self.profile.plug_ins,
+                reason=reason_of(error),
             ) from error
 
 
@@ -99,11 +108,11 @@ class Targets:
 
     Attributes:
         profiles: each with the console GIMP that can make it when it is missing.
-        notes: sentences for the user about what is left out, and why.
+        notes: about what is left out, and why.
     """
 
     profiles: list[tuple[Profile, Path | None]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
 
 def find_targets(
@@ -134,25 +143,21 @@ def find_targets(
             targets.profiles.append((profile, None))
         else:
             targets.notes.append(
-                f"GIMP {profile.version} ({profile.folder}) is too old: the plug-in needs GIMP "
-                "2.10, or 3.0.2 or newer."
+                message("note.gimp-too-old", version=profile.version, folder=profile.folder)
             )
     known = {profile.folder.resolve() for profile in found}
     for folder in remembered:
         if folder.is_dir() and folder.resolve() not in known:
             targets.profiles.append((profile_of(folder), None))
     if any(profile.generation == 2 for profile, _ in targets.profiles):
-        targets.notes.append(PYTHON_NOTE)
+        targets.notes.append(message("note.python-2"))
     _add_unstarted_gimps(targets, found, system, environment, home)
     if not targets.profiles:
         package = unstarted_package(system, home)
-        which = (
-            f"Of {package} no settings were found" if package is not None else "No GIMP was found"
-        )
-        todo = "start it once" if package is not None else "install GIMP 3, start it once"
         targets.notes.append(
-            f"{which}, so only the command line is set up: {todo} and run this again, or name its "
-            "profile with --gimp-profile."
+            message("note.no-gimp")
+            if package is None
+            else message("note.gimp-without-profile", package=package)
         )
     return targets
 
@@ -191,10 +196,7 @@ def _add_unstarted_gimps(
             continue
         if gimp.console is None and found:
             # GIMP takes over the settings of an older version only while its own folder is absent.
-            targets.notes.append(
-                f"GIMP {gimp.version} was never started: start it once, then run this again, so "
-                "that it takes over the settings of your older GIMP first."
-            )
+            targets.notes.append(message("note.gimp-never-started", version=gimp.version))
             continue
         targets.profiles.append((Profile(parent / gimp.version, gimp.version), gimp.console))
 
@@ -203,8 +205,7 @@ def _named_profile(folder: Path) -> Profile:
     profile = profile_of(folder.expanduser().absolute())
     if not profile.is_supported:
         raise InstallationError(
-            f"{folder} is a profile of GIMP {profile.version}, which is too old: name the profile "
-            "of GIMP 2.10, or of a GIMP from 3.0.2 on."
+            "error.named-profile-too-old", folder=folder, version=profile.version
         )
     return profile
 

@@ -13,7 +13,6 @@ from installer.errors import InstallationError
 
 # GIMP's folder on Windows ("GIMP 3") and macOS ("GIMP.app", "GIMP-2.10.app").
 _GIMP_FOLDER = re.compile(r"gimp([ -]?\d[\d.]*)?(\.app)?", re.IGNORECASE)
-_RUN_AGAIN = 'run "python3 -m installer" with the system\'s Python 3.10 or newer'
 
 
 def check_interpreter(
@@ -32,26 +31,15 @@ def check_interpreter(
         InstallationError: it belongs to a GIMP, lies in a sandbox, or cannot hold torch.
     """
     if is_gimps_own(base_prefix, environment):
-        raise InstallationError(
-            f"{sys.executable} is GIMP's own Python, which cannot hold other packages: "
-            f"open a terminal and {_RUN_AGAIN}."
-        )
+        raise InstallationError("error.python-of-gimp", python=sys.executable)
     if flatpak_info.exists():
-        name = environment.get("FLATPAK_ID", "another program")
         raise InstallationError(
-            f"This Python runs inside the Flatpak {name}, and what it installs would work nowhere "
-            f"else: open a terminal of the system and {_RUN_AGAIN}."
+            "error.python-of-flatpak", name=environment.get("FLATPAK_ID", "org.gimp.GIMP")
         )
     if "WindowsApps" in PurePath(base_prefix.replace("\\", "/")).parts:
-        raise InstallationError(
-            "This Python comes from the Microsoft Store, which hides from GIMP what it installs: "
-            "get Python from its makers' site, then run this again with it."
-        )
+        raise InstallationError("error.python-of-store")
     if sys.maxsize <= 2**32:
-        raise InstallationError(
-            "This Python is a 32-bit program, for which there is no torch: install a 64-bit Python "
-            "from 3.10 on, then run this again with it."
-        )
+        raise InstallationError("error.python-32-bit")
 
 
 def is_gimps_own(base_prefix: str, environment: Mapping[str, str]) -> bool:
@@ -80,10 +68,7 @@ def check_user(environment: Mapping[str, str]) -> None:
     """
     user = environment.get("SUDO_USER")
     if is_root() and user and user != "root":
-        raise InstallationError(
-            f"With sudo this would be installed for root and not for {user}, whose GIMP would not "
-            "find it: run the same command again without sudo."
-        )
+        raise InstallationError("error.sudo", user=user)
 
 
 def is_root() -> bool:
@@ -101,10 +86,7 @@ def has_pip() -> bool:
 
 
 def no_pip_error() -> InstallationError:
-    """The sentence for a Python that cannot make a whole environment."""
+    """The error of a Python that cannot make a whole environment."""
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     command = f"apt install {package}" if is_root() else f"sudo apt install {package}"
-    return InstallationError(
-        "This Python cannot make environments because its venv package is missing: "
-        f'run "{command}" (Debian, Ubuntu and their kin), then run this again.'
-    )
+    return InstallationError("error.no-venv", command=command)

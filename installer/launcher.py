@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from installer.errors import InstallationError
+from installer.messages import message, reason_of
 from installer.steps import Condition, Cost
 
 PROGRAM = "restore-old-photo"
@@ -23,15 +24,16 @@ class LauncherStep:
     home: Path
 
     key = "launcher"
+    title = message("step.launcher", program=PROGRAM)
     cost = Cost()
+
+    @property
+    def place(self) -> Path:
+        return self.link.parent
 
     @property
     def link(self) -> Path:
         return self.home / ".local" / "bin" / PROGRAM
-
-    @property
-    def title(self) -> str:
-        return f"command {PROGRAM} in {self.link.parent}"
 
     def condition(self) -> Condition:
         return "done" if self._is_foreign() or self.is_linked() else "absent"
@@ -43,8 +45,10 @@ class LauncherStep:
             self.link.symlink_to(self.program)
         except OSError as error:
             raise InstallationError(
-                f"{self.link} could not be made ({error.strerror}): make {self.link.parent} "
-                "writable for you, then run this again."
+                "error.launcher",
+                link=self.link,
+                folder=self.link.parent,
+                reason=reason_of(error),
             ) from error
 
     def undo(self) -> None:
@@ -68,7 +72,8 @@ class RecordStep:
     installation: Mapping[str, str]
 
     key = "record"
-    title = "record of the installation"
+    title = message("step.record")
+    place = None
     cost = Cost()
 
     def condition(self) -> Condition:
@@ -93,8 +98,7 @@ class RecordStep:
             temporary.replace(self.path)
         except OSError as error:
             raise InstallationError(
-                f"{self.path} could not be written ({error.strerror}): make its folder writable "
-                "for you, then run this again."
+                "error.record", path=self.path, reason=reason_of(error)
             ) from error
 
     def undo(self) -> None:

@@ -21,11 +21,6 @@ _COSTS: dict[Processor, Cost] = {
     "cuda": Cost(download_bytes=3_000_000_000, disk_bytes=7_000_000_000),
     "apple": Cost(download_bytes=120_000_000, disk_bytes=600_000_000),
 }
-_REASONS: dict[Processor, str] = {
-    "cpu": "no NVIDIA driver was found",
-    "cuda": "an NVIDIA driver was found",
-    "apple": "an Apple processor was found",
-}
 _NAMES: dict[Processor, str] = {"cpu": "CPU", "cuda": "CUDA", "apple": "Apple"}
 
 # WSL keeps NVIDIA's program outside the search path.
@@ -49,12 +44,13 @@ class Machine:
         return _NAMES[self.processor]
 
     @property
-    def reason(self) -> str:
-        return _REASONS[self.processor]
-
-    @property
     def torch_cost(self) -> Cost:
         return _COSTS[self.processor]
+
+    @property
+    def usual_cost(self) -> Cost:
+        """What the build takes that the usual package index has for this system."""
+        return _COSTS["cuda"] if self.system == "linux" else self.torch_cost
 
     @property
     def backend(self) -> str | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.machine import Machine
+from installer.messages import message, reason_of
 from installer.packages import ACCEPTED_TORCH, TESTED_TORCH, EnvironmentStep
 from installer.pip import FILL_COMMAND, has_no_build, this_platform
 from installer.project import copy_project
@@ -26,6 +27,7 @@ from installer.torch_index import torch_index
 
 # The project is built on the target; pip needs this to do it.
 _BUILD_REQUIREMENT = "setuptools>=77"
+_TASK = message("task.fill")
 
 
 @dataclass(frozen=True)
@@ -53,29 +55,28 @@ class OfflineFolder:
             InstallationError: it is not such a folder, was made for another kind of machine, or
                 lacks a file; the message says which.
         """
-        again = f'make it with "{FILL_COMMAND}" where there is a network'
         try:
             facts = json.loads(self._record.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InstallationError(
-                f"{self.path} is no complete folder of packages (its offline.json cannot be read): "
-                f"{again}."
+                "error.offline-incomplete", folder=self.path, command=FILL_COMMAND
             ) from error
         if facts["platform"] != this_platform():
             raise InstallationError(
-                f"{self.path} was made for {facts['platform']}, but this is {this_platform()}: "
-                "make it on a machine with the same system and Python, or run this with that "
-                "Python."
+                "error.offline-platform",
+                folder=self.path,
+                made=facts["platform"],
+                platform=this_platform(),
             )
         for place, (size, sha256) in sorted(facts["files"].items()):
             path = self.path / place
             if not path.is_file():
-                fault = "is missing"
+                fault = "error.offline-file-missing"
             elif path.stat().st_size != size or _sum(path) != sha256:
-                fault = "is damaged"
+                fault = "error.offline-file-damaged"
             else:
                 continue
-            raise InstallationError(f"{place} {fault} in {self.path}: {again}, and copy it whole.")
+            raise InstallationError(fault, file=place, folder=self.path, command=FILL_COMMAND)
 
     def record(self) -> None:
         """Write down what the folder holds; it counts as complete from then on."""
@@ -102,7 +103,8 @@ class WeightsStep:
     target: Path
 
     key = "weights"
-    title = "networks that you brought along"
+    title = message("step.weights")
+    place = None
     cost = Cost()
 
     def condition(self) -> Condition:
@@ -118,8 +120,7 @@ class WeightsStep:
                 part.replace(target)
             except OSError as error:
                 raise InstallationError(
-                    f"{target} could not be written ({error.strerror}): mend that, then run this "
-                    "again."
+                    "error.weights", path=target, reason=reason_of(error)
                 ) from error
 
     def undo(self) -> None:
@@ -152,13 +153,14 @@ def fill(
         folder.begin()
         _fill_wheels(folder, machine, index, report)
         if (data / "weights").is_dir():
-            report.say("Copying your networks")
+            report.say(message("log.fill-weights"))
             shutil.copytree(data / "weights", folder.weights, dirs_exist_ok=True)
         folder.record()
     except OSError as error:
         raise InstallationError(
-            f"{error.filename or folder.path} cannot be written ({error.strerror or error}): free "
-            "some space there or make it writable for you, then run this again."
+            "error.offline-not-writable",
+            path=str(error.filename or folder.path),
+            reason=reason_of(error),
         ) from error
 
 
@@ -169,11 +171,9 @@ def _fill_wheels(
     environment = Environment(work / "environment", folder.path / "pip.log", report)
     step = EnvironmentStep(environment)
     if step.condition() != "done":
-        report.begin(1, 2, step.key)
-        report.say("Making a Python environment to work with")
+        report.say(message("log.fill-environment"))
         step.do()
-    report.begin(2, 2, "fill")
-    report.say(f"Fetching all packages for {this_platform()}, torch for {machine.name}")
+    report.say(message("log.fill-packages", platform=this_platform(), processor=machine.name))
     if index is None:
         index = torch_index(environment, machine, TESTED_TORCH)
     wheels = work / "wheels"
@@ -185,7 +185,7 @@ def _fill_wheels(
     torch = _fetch_torch(environment, wheels, options)
     others = ["--find-links", str(wheels), torch, str(source), "pip", _BUILD_REQUIREMENT]
     environment.pip.run(
-        ["wheel", "--wheel-dir", str(wheels), *others], "Fetching", has_bar=environment.has_bar
+        ["wheel", "--wheel-dir", str(wheels), *others], _TASK, has_bar=environment.has_bar
     )
     # Of the project the target has the checkout, perhaps a newer one.
     for built in wheels.glob("restore_old_photo-*.whl"):
@@ -199,13 +199,11 @@ def _fetch_torch(environment: Environment, wheels: Path, options: list[str]) -> 
     """Put torch and what it needs among the wheels; returns the requirement that was met."""
     command = ["wheel", "--wheel-dir", str(wheels), *options]
     try:
-        environment.pip.run([*command, TESTED_TORCH], "Fetching torch", has_bar=environment.has_bar)
+        environment.pip.run([*command, TESTED_TORCH], _TASK, has_bar=environment.has_bar)
     except InstallationError as error:
         if not has_no_build(error):
             raise
-        environment.pip.run(
-            [*command, ACCEPTED_TORCH], "Fetching torch", has_bar=environment.has_bar
-        )
+        environment.pip.run([*command, ACCEPTED_TORCH], _TASK, has_bar=environment.has_bar)
         return ACCEPTED_TORCH
     return TESTED_TORCH
 

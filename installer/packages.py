@@ -9,6 +9,7 @@ from pathlib import Path
 from installer.environment import Environment, release_of
 from installer.errors import InstallationError
 from installer.machine import Machine, look_at_machine
+from installer.messages import Message, message, reason_of
 from installer.pip import has_no_build
 from installer.project import CHECKOUT, copy_project, project_fingerprint
 from installer.steps import Condition, Cost
@@ -28,11 +29,12 @@ class EnvironmentStep:
     environment: Environment
 
     key = "environment"
+    title = message("step.environment")
     cost = Cost(download_bytes=2_000_000, disk_bytes=20_000_000)
 
     @property
-    def title(self) -> str:
-        return f"Python environment in {self.environment.folder}"
+    def place(self) -> Path:
+        return self.environment.folder
 
     def condition(self) -> Condition:
         if not self.environment.folder.exists():
@@ -60,11 +62,11 @@ class TorchStep:
     machine: Machine = field(default_factory=look_at_machine)
 
     key = "torch"
+    place = None
 
     @property
-    def title(self) -> str:
-        build = "" if self.index else f" for {self.machine.name} ({self.machine.reason})"
-        return f"torch{build}, which runs the networks"
+    def title(self) -> Message:
+        return message(f"step.torch.{'chosen' if self.index else self.machine.processor}")
 
     @property
     def cost(self) -> Cost:
@@ -112,7 +114,8 @@ class ProjectStep:
     checkout: Path = CHECKOUT
 
     key = "project"
-    title = "Restore Old Photo with its networks and other packages"
+    title = message("step.project")
+    place = None
     cost = Cost(download_bytes=300_000_000, disk_bytes=620_000_000)
 
     @property
@@ -143,12 +146,11 @@ class ProjectStep:
             environment.install([str(source / PROJECT)])
         except OSError as error:
             raise InstallationError(
-                f"The program could not be copied to {source} ({error.strerror or error}): free "
-                "some space there or make it writable for you, then run this again."
+                "error.project-not-copied", folder=source, reason=reason_of(error)
             ) from error
         finally:
             shutil.rmtree(source, ignore_errors=True)
-        environment.check("import torch, backend.cli", "The installed program")
+        environment.check("import torch, backend.cli")
         # Nothing is fetched after this step.
         shutil.rmtree(environment.downloads, ignore_errors=True)
         self._record.write_text(project_fingerprint(self.checkout), encoding="utf-8")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from installer.errors import InstallationError
+from installer.messages import Bytes, Message, message, reason_of
 from installer.processes import CommandError, clean_environment, run_logged
 from installer.report import Report, Transfer
 
@@ -30,22 +31,12 @@ _NO_NETWORK = (
     r"|ProtocolError|IncompleteRead|Connection broken|ProxyError|Proxy Authentication Required"
 )
 _CAUSES = (
-    (r"No space left on device", "the disk is full; free some gigabytes"),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|SSLError",
-        "the package index could not prove its identity; check the clock and the proxy of this "
-        "machine",
-    ),
-    (_NO_NETWORK, "the package index cannot be reached; check the network and the proxy"),
-    (
-        r"THESE PACKAGES DO NOT MATCH THE HASHES",
-        "a download arrived damaged; nothing of it is used",
-    ),
-    (r"Permission denied|Read-only file system", "a folder cannot be written; see the log"),
-    (
-        r"No matching distribution found|Could not find a version",
-        "there is no build for this machine and this Python; try another Python from 3.10 on",
-    ),
+    (r"No space left on device", message("cause.no-space")),
+    (r"CERTIFICATE_VERIFY_FAILED|SSLError", message("cause.certificate")),
+    (_NO_NETWORK, message("cause.no-network")),
+    (r"THESE PACKAGES DO NOT MATCH THE HASHES", message("cause.damaged")),
+    (r"Permission denied|Read-only file system", message("cause.not-writable")),
+    (r"No matching distribution found|Could not find a version", message("cause.no-build")),
 )
 
 
@@ -58,24 +49,33 @@ class Pip:
         report: receives what the user should see.
         scratch: folder for temporary files; the system's may be too small for torch.
         offline: folder of wheels to take packages from, instead of a package index.
+        cache: folder for what pip keeps between two runs; None takes the user's. One of our own
+            goes when all is done, and lies on the disk whose space is checked.
     """
 
     def __init__(
-        self, python: Path, log: Path, report: Report, scratch: Path, offline: Path | None = None
+        self,
+        python: Path,
+        log: Path,
+        report: Report,
+        scratch: Path,
+        offline: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.python = python
         self._log = log
         self._report = report
         self._scratch = scratch
         self.offline = offline
+        self._cache = cache
         self._name = ""
 
-    def run(self, arguments: Sequence[str], what: str, has_bar: bool = False) -> str:
+    def run(self, arguments: Sequence[str], what: Message, has_bar: bool = False) -> str:
         """Run a command of pip; returns what it printed.
 
         Args:
             arguments: the command and its options.
-            what: begins the sentence that tells of a failure, for example "Installing torch".
+            what: begins the sentence that tells of a failure: one of the catalogues' tasks.
             has_bar: this command downloads, and this pip can tell how far it is.
 
         Raises:
@@ -94,13 +94,14 @@ class Pip:
             )
         except CommandError as error:
             raise InstallationError(
-                f"{what} failed: {self._cause(error.output)}, then run this again (all that pip "
-                f"said is in {self._log})."
+                "error.pip", task=what, cause=self._cause(error.output), log=self._log
             ) from error
         except OSError as error:
             raise InstallationError(
-                f"{what} failed: {error.filename or self.python} cannot be used "
-                f"({error.strerror or error}); mend that, then run this again."
+                "error.pip-not-started",
+                task=what,
+                path=str(error.filename or self.python),
+                reason=reason_of(error),
             ) from error
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -111,6 +112,8 @@ class Pip:
             # Settings of pip could name indexes and folders beside the one that the user chose.
             variables = {k: v for k, v in variables.items() if not k.startswith("PIP_")}
             variables |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+        if self._cache is not None:
+            variables.setdefault("PIP_CACHE_DIR", str(self._cache))
         return {**variables, "TMPDIR": str(self._scratch), "TEMP": str(self._scratch)}
 
     def _hear(self, line: str) -> None:
@@ -120,30 +123,33 @@ class Pip:
         elif found := _DOWNLOAD.match(line):
             self._name = found["what"].rsplit("/", 1)[-1]
             if _WORTH_SAYING.fullmatch(found["size"]):
-                self._report.say(f"      downloading {self._name} ({found['size']})")
+                self._report.detail(
+                    message("log.downloading", name=self._name, size=_bytes_of(found["size"]))
+                )
         elif line.startswith("Installing collected packages"):
             self._report.end_transfers()
+            self._report.detail(message("log.unpacking"))
 
-    def _cause(self, output: str) -> str:
+    def _cause(self, output: str) -> Message:
         missing = _MISSING.search(output)
         if self.offline is not None and missing is not None:
-            return (
-                f"{self.offline} has no {missing['what']} for {this_platform()}; make the folder "
-                f'anew with "{FILL_COMMAND}" on a machine with the same system and Python'
+            return message(
+                "cause.not-in-folder",
+                folder=self.offline,
+                package=missing["what"],
+                platform=this_platform(),
+                command=FILL_COMMAND,
             )
         proxy = getproxies().get("https")
         if proxy is not None and re.search(_NO_NETWORK, output):
             # The address may hold a password.
             host = urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or proxy
-            return (
-                f"the package index cannot be reached through the proxy {host}, which this "
-                "machine's settings or HTTPS_PROXY name; correct that"
-            )
+            return message("cause.proxy", host=host)
         for pattern, cause in _CAUSES:
             if re.search(pattern, output):
                 return cause
         lines = [line for line in output.splitlines() if line.startswith("ERROR:")]
-        return (lines[-1] if lines else "pip gave no reason") + "; mend that"
+        return message("cause.other", line=lines[-1]) if lines else message("cause.unknown")
 
 
 def has_no_build(error: InstallationError) -> bool:
@@ -158,6 +164,12 @@ def has_no_build(error: InstallationError) -> bool:
 
 
 def this_platform() -> str:
-    """What wheels are made for: "Python 3.11 on Linux x86_64"."""
+    """What wheels are made for: "Python 3.11, Linux x86_64"."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return f"Python {version} on {platform.system()} {platform.machine()}"
+    return f"Python {version}, {platform.system()} {platform.machine()}"
+
+
+def _bytes_of(size: str) -> Bytes:
+    """The number in pip's "190.1 MB"."""
+    value, unit = size.split()
+    return Bytes(round(float(value) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]))

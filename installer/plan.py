@@ -27,11 +27,20 @@ from installer.interpreter import check_user
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, has_launcher
 from installer.lock import only_installation
 from installer.machine import look_at_machine
+from installer.messages import Bytes, Message
 from installer.offline import OfflineFolder, WeightsStep
 from installer.packages import EnvironmentStep, ProjectStep, TorchStep
 from installer.project import project_version
 from installer.report import Report
-from installer.steps import Condition, Cost, Marker, Step, run_steps, undo_steps
+from installer.steps import (
+    Condition,
+    Cost,
+    Marker,
+    Step,
+    interrupted_steps,
+    run_steps,
+    undo_steps,
+)
 from models.registry import data_folder
 
 State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
@@ -39,7 +48,7 @@ State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 # pip unpacks beside what it has downloaded.
 _DISK_RESERVE_BYTES = 600_000_000
 _OWN_FILES = ("install.log", "installation.part", "installation.lock", "profiles.json")
-_OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv")
+_OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv", "example")
 
 
 @dataclass(frozen=True)
@@ -66,13 +75,13 @@ class Plan:
 
     Attributes:
         steps: in order; the last one records that all is in place.
-        notes: sentences about what is left out, and why.
+        notes: about what is left out, and why.
         data: the data folder.
         previous: version of the installation that is there, if there is one.
     """
 
     steps: list[Step]
-    notes: list[str]
+    notes: list[Message]
     marker: Marker
     data: Path
     environment: Environment
@@ -84,6 +93,11 @@ class Plan:
     @property
     def program(self) -> Path:
         return self.environment.program(PROGRAM)
+
+    @property
+    def example(self) -> Path:
+        """Where the window puts the example's pictures."""
+        return self.data / "example"
 
     @property
     def plugins(self) -> list[PluginStep]:
@@ -194,17 +208,28 @@ def check_machine(plan: Plan) -> None:
 def _check_data_folder(plan: Plan) -> None:
     existing = next(folder for folder in (plan.data, *plan.data.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise InstallationError(
-            f"{plan.data} cannot be made or written: make {existing} a folder that you can write "
-            "to, or set RESTORE_OLD_PHOTO_HOME to another folder, then run this again."
-        )
-    free = shutil.disk_usage(existing).free
+        raise InstallationError("error.data-not-writable", data=plan.data, folder=existing)
+    free = shutil.disk_usage(existing).free + _counted_twice_bytes(plan)
     if free < plan.needed_disk_bytes:
         raise InstallationError(
-            f"The disk of {existing} has {free / 1e9:.1f} GB free, but the installation needs "
-            f"{plan.needed_disk_bytes / 1e9:.1f} GB: free some, or set RESTORE_OLD_PHOTO_HOME to a "
-            "folder on another disk, then run this again."
+            "error.disk-too-small",
+            folder=existing,
+            free=Bytes(free),
+            needed=Bytes(plan.needed_disk_bytes),
         )
+
+
+def _counted_twice_bytes(plan: Plan) -> int:
+    """What lies on the disk, and is part of what the installation needs all the same.
+
+    That is what was downloaded already, and an environment that was cut short: it goes first.
+    """
+    folders = [plan.environment.downloads]
+    steps = interrupted_steps(plan.steps, plan.marker)
+    if any(isinstance(step, (EnvironmentStep, TorchStep)) for step in steps):
+        folders.append(plan.environment.folder)
+    files = (path for folder in folders for path in folder.rglob("*") if not path.is_symlink())
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def install(plan: Plan, report: Report) -> None:
@@ -214,7 +239,7 @@ def install(plan: Plan, report: Report) -> None:
         InstallationError: a step failed; the next run goes on from there.
         StoppedError: the user stopped it; the same holds.
     """
-    with only_installation(plan.data, report.stop):
+    with only_installation(plan.data, report):
         stop_backend(plan.data)
         # The record says that all is in place: it goes first and comes back last.
         plan.steps[-1].undo()
@@ -229,7 +254,7 @@ def remove(plan: Plan, report: Report) -> None:
         InstallationError: something could not be removed; the next try goes on from there.
     """
     if plan.data.exists():
-        with only_installation(plan.data, report.stop):
+        with only_installation(plan.data, report):
             stop_backend(plan.data)
             undo_steps(plan.steps, plan.marker, report)
             for name in _OWN_FOLDERS:

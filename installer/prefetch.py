@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from backend.downloads.transfer import Patience, SourceError, download
 from backend.errors import DownloadError
 from installer.errors import InstallationError
+from installer.messages import Bytes, Message, message, reason_of
 from installer.pip import Pip, has_no_build
 from installer.report import Report, Transfer
 
@@ -41,8 +42,9 @@ class _Meter:
     def begin(self, total_bytes: int | None, done_bytes: int) -> None:
         self._done, self._total = done_bytes, total_bytes
         if total_bytes is not None and total_bytes >= _SMALLEST_BYTES:
-            rest = f", {done_bytes / 1e6:.1f} MB are here already" if done_bytes else ""
-            self._report.say(f"      downloading {self._name} ({total_bytes / 1e6:.1f} MB{rest})")
+            code = "log.downloading-rest" if done_bytes else "log.downloading"
+            sizes = {"size": Bytes(total_bytes), "done": Bytes(done_bytes)}
+            self._report.detail(message(code, name=self._name, **sizes))
 
     def advance(self, count: int) -> None:
         self._done += count
@@ -54,7 +56,7 @@ class _Meter:
 
 
 def prefetch(
-    pip: Pip, arguments: Sequence[str], what: str, folder: Path, report: Report
+    pip: Pip, arguments: Sequence[str], what: Message, folder: Path, report: Report
 ) -> list[Path]:
     """Fetch the wheels that `pip install` with these arguments would download.
 
@@ -87,13 +89,19 @@ def prefetch(
             if wheel is not None:
                 wheels.append(wheel)
     except SourceError as error:
-        report.say(f"      {error}: pip tries by itself")
+        report.detail(message("log.pip-alone", reason=str(error)))
     except DownloadError as error:
-        raise InstallationError(str(error)) from error
+        raise _not_stored(folder, error) from error
     return wheels
 
 
-def _has_descriptions(pip: Pip, arguments: Sequence[str], what: str) -> bool:
+def _not_stored(folder: Path, error: DownloadError) -> InstallationError:
+    cause = error.__cause__
+    reason = reason_of(cause) if isinstance(cause, OSError) else str(error)
+    return InstallationError("error.download-not-stored", folder=folder, reason=reason)
+
+
+def _has_descriptions(pip: Pip, arguments: Sequence[str], what: Message) -> bool:
     """Whether the index describes its files apart from them.
 
     Where it does not, pip fetches each file whole to learn what it needs, and fetching it here as

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from installer.messages import Message
+
 
 class StoppedError(Exception):
     """The user stopped the installation; what is done stays, and the next run goes on."""
@@ -79,10 +81,13 @@ class Report:
     def __init__(self) -> None:
         self.stop = Stop()
 
-    def say(self, line: str) -> None:
+    def say(self, line: Message) -> None:
         """A line for the user."""
 
-    def begin(self, number: int, count: int, key: str) -> None:
+    def detail(self, line: Message) -> None:
+        """A line that belongs to the one before."""
+
+    def begin(self, number: int, count: int, key: str, title: Message) -> None:
         """Step `number` of `count` begins, from 1."""
 
     def transfer(self, transfer: Transfer) -> None:

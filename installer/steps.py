@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from installer.messages import Message, Seconds, Value, message
 from installer.report import Report
 
 # In the marker while no step is half done.
@@ -43,12 +44,17 @@ class Step(Protocol):
 
     @property
     def key(self) -> str:
-        """A word for programs: it names the step in the marker, and its text in the window."""
+        """A word for programs: it names the step in the marker."""
         ...
 
     @property
-    def title(self) -> str:
-        """What the step makes, for people."""
+    def title(self) -> Message:
+        """What the step makes."""
+        ...
+
+    @property
+    def place(self) -> Path | None:
+        """The folder that it is made in; None where that is of no interest."""
         ...
 
     @property
@@ -100,34 +106,39 @@ def run_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     _undo_interrupted(steps, marker, report)
     for number, step in enumerate(steps, start=1):
         report.stop.check()
-        heading = f"[{number}/{len(steps)}] {step.title}"
+        place: dict[str, Value] = {"number": number, "count": len(steps), "title": step.title}
         if step.condition() == "done":
-            report.say(f"{heading}: already there")
+            report.say(message("log.step-there", **place))
             continue
         marker.write(step.key)
-        report.begin(number, len(steps), step.key)
-        report.say(heading)
+        report.begin(number, len(steps), step.key, step.title)
+        report.say(message("log.step", **place))
         started = time.monotonic()
         step.do()
         marker.write(_BETWEEN)
-        report.say(f"      done in {time.monotonic() - started:.0f} s")
+        report.detail(message("log.step-done", time=Seconds(time.monotonic() - started)))
     marker.clear()
 
 
-def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
+def interrupted_steps(steps: Sequence[Step], marker: Marker) -> Sequence[Step]:
+    """The steps that the next run takes back first, because they may be half done."""
     interrupted = marker.read()
     if interrupted in (None, _BETWEEN):
-        return
+        return []
     # A marker cut short by a full disk, or of another version, names no step: nothing is sure.
-    for step in [step for step in steps if step.key == interrupted] or steps:
-        report.say(f"The last installation was cut short here: {step.title}. Repairing it.")
+    return [step for step in steps if step.key == interrupted] or steps
+
+
+def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:
+    for step in interrupted_steps(steps, marker):
+        report.say(message("log.cut-short", title=step.title))
         step.undo()
 
 
 def undo_steps(steps: Sequence[Step], marker: Marker, report: Report) -> None:
     """Take all steps back, the last one first."""
     for number, step in enumerate(reversed(steps), start=1):
-        report.begin(number, len(steps), step.key)
-        report.say(f"Removing: {step.title}")
+        report.begin(number, len(steps), step.key, step.title)
+        report.say(message("log.removing", title=step.title))
         step.undo()
     marker.clear()

@@ -13,8 +13,11 @@ from pathlib import Path
 from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.machine import Machine
+from installer.messages import Bytes, message
 from installer.processes import CommandError, clean_environment, run_logged
 
+# Only in the log: nobody reads why the index could not be looked up.
+_TASK = message("task.torch-index")
 _INDEX = re.compile(r"^\s+# from (?P<index>\S+)", re.MULTILINE)
 # A machine that reaches only a mirror must not wait for long.
 _UV_VARIABLES = {"UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1", "UV_NO_CACHE": "1"}
@@ -32,7 +35,7 @@ def torch_index(environment: Environment, machine: Machine, requirement: str) ->
         return None
     folder = environment.work / "uv"
     try:
-        environment.pip.run(["install", "--target", str(folder), "uv"], "Getting uv")
+        environment.pip.run(["install", "--target", str(folder), "uv"], _TASK)
         requirements = folder / "torch.txt"
         requirements.write_text(requirement + "\n", encoding="utf-8")
         answer = run_logged(
@@ -47,9 +50,7 @@ def torch_index(environment: Environment, machine: Machine, requirement: str) ->
             variables={**clean_environment(), **_UV_VARIABLES},
         )
     except (InstallationError, CommandError, OSError):
-        environment.report.say(
-            f"      The {machine.name} build of torch could not be looked up; pip's choice is taken"
-        )
+        _check_usual_build(environment, machine)
         return None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,10 +58,32 @@ def torch_index(environment: Environment, machine: Machine, requirement: str) ->
     return found["index"] if found else None
 
 
+def _check_usual_build(environment: Environment, machine: Machine) -> None:
+    """Say what the usual build takes instead of what was announced.
+
+    Raises:
+        InstallationError: the disk is too small for it.
+    """
+    cost = machine.usual_cost
+    download, disk = Bytes(cost.download_bytes), Bytes(cost.disk_bytes)
+    environment.report.detail(
+        message("log.torch-index", processor=machine.name, download=download, disk=disk)
+    )
+    free = shutil.disk_usage(environment.work).free
+    needed = cost.download_bytes + cost.disk_bytes
+    if free < needed:
+        raise InstallationError(
+            "error.disk-too-small",
+            folder=environment.work,
+            free=Bytes(free),
+            needed=Bytes(needed),
+        )
+
+
 def _is_configured(environment: Environment, requirement: str) -> bool:
     """Whether pip's settings lead to a particular build of torch, as 2.13.0+cpu, already."""
     try:
-        versions = environment.pip.run(["index", "versions", "torch"], "Looking for torch")
+        versions = environment.pip.run(["index", "versions", "torch"], _TASK)
     except InstallationError:
         # pip will say by itself what is wrong.
         return True

@@ -25,7 +25,7 @@ _HEAD_PADDING = 8
 _LARGEST_SCORE_COUNT = 2**25
 
 # A patch is damaged when more than this share of its cells is.
-_DAMAGED_PATCH_SHARE = 0.6
+DAMAGED_PATCH_SHARE = 0.6
 
 
 def make_normalization(kind: Normalization, channels: int) -> nn.Module:
@@ -62,6 +62,22 @@ class ResidualBlock(nn.Module):
         return result
 
 
+def touched_cells(mask: Tensor, height: int, width: int) -> Tensor:
+    """Carry a picture's mask to the latent: 1 where the bilinear sample of the mask is not 0.
+
+    Args:
+        mask: (B, 1, H, W) in [0, 1].
+        height: h, cells.
+        width: w, cells.
+
+    Returns:
+        (B, 1, h, w), 0 or 1.
+    """
+    size = (height, width)
+    touched = F.interpolate(mask, size, mode="bilinear", align_corners=False) > 0
+    return touched.to(mask.dtype)
+
+
 def undamaged_cells(mask: Tensor, height: int, width: int) -> Tensor:
     """Carry a picture's mask to the latent: 1 where a cell may be trusted, 0 where not.
 
@@ -77,9 +93,8 @@ def undamaged_cells(mask: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (B, 1, h, w) in [0, 1].
     """
-    size = (height, width)
-    touched = F.interpolate(mask, size, mode="bilinear", align_corners=False) > 0
-    return F.interpolate(1 - mask, size, mode="nearest") * (~touched).to(mask.dtype)
+    untouched = 1 - touched_cells(mask, height, width)
+    return F.interpolate(1 - mask, (height, width), mode="nearest") * untouched
 
 
 def attend_to_undamaged(query: Tensor, key: Tensor, value: Tensor, trust: Tensor) -> Tensor:
@@ -196,8 +211,7 @@ class PatchAttention(nn.Module):
                 by repeating the last cell, and no strip appears.
         """
         features = self.res_block(z)  # (B, C, h, w)
-        touched = F.interpolate(mask, z.shape[2:], mode="bilinear", align_corners=False) > 0
-        damaged = touched.to(z.dtype)  # (B, 1, h, w)
+        damaged = touched_cells(mask, z.shape[2], z.shape[3]).to(z.dtype)  # (B, 1, h, w)
         composed = torch.cat(
             [
                 self._compose(f, d, original_border)
@@ -217,8 +231,8 @@ class PatchAttention(nn.Module):
         if min(features.shape[2:]) < size:  # only with original_border: no whole patch to look at
             return features
         share = F.unfold(damaged, size, stride=size).mean(dim=1)[0]  # (patches,)
-        holes = (share > _DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
-        sources = (share <= _DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
+        holes = (share > DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
+        sources = (share <= DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
         if len(holes) == 0 or len(sources) == 0:
             return features[..., :height, :width]
         patches = F.unfold(features, size, stride=size)[0]  # (C · size², patches)

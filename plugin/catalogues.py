@@ -1,11 +1,13 @@
 """Bring the catalogues in plugin/locale up to date with the texts in the plug-in's code.
 
 `python -m plugin.catalogues` collects the texts into the template, merges it into each language,
-where new texts are empty and changed ones fuzzy, and compiles what is translated. Needs Babel.
+where new texts are empty and changed ones fuzzy, and compiles what is translated. What the backend
+says is written for the review page, too, by its codes. Needs Babel.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from plugin.layout import LOCALE, catalogue_file
+from plugin.shared.sentences import SENTENCES
 
 DOMAIN = "restore-old-photo"
 LANGUAGES = ("de", "es", "fr", "ja", "zh_CN")
@@ -28,6 +31,8 @@ _CALLS = (
 )
 _KEYWORDS = {**dict.fromkeys(_CALLS), "counted": (1, 2)}
 _HERE = Path(__file__).resolve().parent
+# By code and language: the review page runs where no gettext is.
+PAGE_SENTENCES = _HERE.parent / "backend" / "review" / "page" / "sentences"
 _HEADER = "# The texts of Restore Old Photo in GIMP: made by python -m plugin.catalogues."
 
 
@@ -97,6 +102,27 @@ def compile_catalogues() -> None:
             write_mo(file, read(translation_file(language), language))
 
 
+def page_sentences(language: str) -> str:
+    """The backend's sentences in a language as JSON: by code a text, or a singular and a plural."""
+    catalog = read(translation_file(language), language)
+    texts: dict[str, str | list[str]] = {}
+    for code, template in sorted(SENTENCES.items()):
+        message = catalog.get(template)
+        if message is None or message.fuzzy or not message.string:
+            continue
+        forms = message.string
+        texts[code] = forms if isinstance(forms, str) else list(forms)
+    return json.dumps(texts, ensure_ascii=False, indent=2) + "\n"
+
+
+def write_page_sentences() -> None:
+    """Write the backend's sentences for the review page."""
+    PAGE_SENTENCES.mkdir(exist_ok=True)
+    for language in LANGUAGES:
+        path = PAGE_SENTENCES / f"{language.replace('_', '-')}.json"
+        path.write_text(page_sentences(language), encoding="utf-8")
+
+
 def _write(path: Path, catalog: Catalog) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -104,9 +130,10 @@ def _write(path: Path, catalog: Catalog) -> None:
 
 
 def main() -> int:
-    """Update and compile; says what is left to translate, and returns 1 if there is something."""
+    """Update, compile, hand on; says what is left to translate, and returns 1 if there is any."""
     update()
     compile_catalogues()
+    write_page_sentences()
     missing = 0
     for language in LANGUAGES:
         for message in read(translation_file(language), language):

@@ -182,7 +182,7 @@ def program_folders(system: str, environment: Mapping[str, str], home: Path) -> 
 
 
 def unstarted_package(system: str, home: Path, root: Path = Path("/")) -> str | None:
-    """A GIMP as Flatpak, Snap or AppImage that is installed, in words; None where there is none.
+    """A GIMP that is installed as "Flatpak", "Snap", or the AppImage at a path; None without any.
 
     Only their profiles tell the version, and those appear at the first start.
     """
@@ -190,9 +190,9 @@ def unstarted_package(system: str, home: Path, root: Path = Path("/")) -> str | 
         return None
     flatpak = "flatpak/app/org.gimp.GIMP"
     if any((folder / flatpak).exists() for folder in (root / "var/lib", home / ".local/share")):
-        return "the Flatpak of GIMP"
+        return "Flatpak"
     if (root / "snap" / "gimp").exists():
-        return "the Snap of GIMP"
+        return "Snap"
     folders = (home / "Applications", home / "Downloads", home / "Desktop", home / "bin", home)
     images = (image for folder in folders for image in sorted(folder.glob("*.AppImage")))
     return next((str(image) for image in images if image.name.lower().startswith("gimp")), None)

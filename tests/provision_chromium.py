@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import sys
 
-# Without a font, the screenshots would show boxes.
-PACKAGES = ("chromium", "chromium-driver", "fonts-dejavu-core")
+# Without fonts, the screenshots would show boxes: the second one is for Chinese and Japanese.
+PACKAGES = ("chromium", "chromium-driver", "fonts-dejavu-core", "fonts-wqy-microhei")
 
 
 def main() -> int:

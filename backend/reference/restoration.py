@@ -11,14 +11,20 @@ import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from PIL import Image
 from torch import Tensor
 
+from backend.planned import Modules, stream_as_memory_allows
 from backend.reference import pictures
 from backend.reference.pictures import Bytes
-from models.latent_mapping import HighResolutionMapping
+from backend.streaming.stream import Plan
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.registry import ModelSpec, Network
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
 
 THRESHOLD = 0.4
+
+LARGEST_AT_ONCE = 2**20
+"""Pixels up to which the networks see a picture at once, as in the original; larger ones are
+streamed, which gives the same up to rounding."""
 
 
 class NetworkSource(Protocol):
@@ -97,10 +103,9 @@ def restore_quality(
     pixels: Bytes, source: NetworkSource, device: torch.device | str
 ) -> Restoration:
     """Restore (H, W, 3) without a mask."""
-    encoder, mapping, decoder = _load(source, device, "mapping_quality", "vae_b_quality")
-    mapped = mapping(encoder.encode(pictures.to_network(pixels).to(device)))
+    modules = _load(source, device, "mapping_quality", "vae_b_quality")
     nothing = np.zeros(pixels.shape[:2], np.uint8)
-    return Restoration(pixels, nothing, decoder.decode(mapped).cpu())
+    return Restoration(pixels, nothing, _run(modules, pixels, nothing, device))
 
 
 @torch.no_grad()
@@ -114,24 +119,39 @@ def restore_scratches(
 ) -> Restoration:
     """Restore (H, W, 3) and repair what mask (H, W) of 0..255 marks."""
     name: Network = "mapping_high_resolution" if high_resolution else "mapping_scratch"
-    encoder, mapping, decoder = _load(source, device, name, "vae_b_scratch")
+    modules = _load(source, device, name, "vae_b_scratch")
     if high_resolution:
         mask = pictures.dilate(mask)
     hole = pictures.paint_white(pixels, mask)
-    latent = encoder.encode(pictures.to_network(hole).to(device))
-    marked = pictures.to_mask(mask).to(device)
+    return Restoration(hole, mask, _run(modules, hole, mask, device))
+
+
+def _run(modules: Modules, pixels: Bytes, mask: Bytes, device: torch.device | str) -> Tensor:
+    """(1, 3, H, W) in [-1, 1], at once, or where that takes much memory streamed."""
+    x, marked = pictures.to_network(pixels), pictures.to_mask(mask)
+    if mask.size > LARGEST_AT_ONCE:
+        plan = Plan(torch.device(device))
+        found = stream_as_memory_allows(
+            modules, x, marked, plan, lambda _: None, original_border=True
+        )
+        if found is None:
+            raise MemoryError
+        return found.picture
+    encoder, mapping, decoder = modules
+    latent, marked = encoder.encode(x.to(device)), marked.to(device)
     if isinstance(mapping, HighResolutionMapping):
         mapped = mapping(latent, marked, original_border=True)
     else:
-        mapped = mapping(latent, marked)
-    return Restoration(hole, mask, decoder.decode(mapped).cpu())
+        mapped = modules.map(latent, marked)
+    return decoder.decode(mapped).cpu()
 
 
 def _load(
     source: NetworkSource, device: torch.device | str, mapping: Network, decoder: Network
-) -> tuple[RestorationVAE, torch.nn.Module, RestorationVAE]:
+) -> Modules:
     encoder, middle = source.load("vae_a", device), source.load(mapping, device)
     last = source.load(decoder, device)
     assert isinstance(encoder, RestorationVAE)
+    assert isinstance(middle, QualityMapping | ScratchMapping | HighResolutionMapping)
     assert isinstance(last, RestorationVAE)
-    return encoder, middle, last
+    return Modules(encoder, middle, last)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Annotated, cast
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.composition import put_layer
 from backend.geometry import Box
@@ -15,7 +16,26 @@ from backend.jobs import LayerData
 from backend.results import LayerKind, ResultLayer
 from plugin.shared import protocol
 
-GROUP_NAME, FACES_NAME = "Restored photo", "Faces"
+Name = Annotated[str, Field(max_length=80)]
+
+
+class LayerNames(BaseModel):
+    """What the layers of a file are called, in the user's language; those of the GIMP plug-in.
+
+    Attributes:
+        face: of one face; {number} counts from 1.
+        flattened: of the finished picture, where a format wants it among the layers.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: Name = "Restored photo"
+    faces: Name = "Faces"
+    face: Name = "Face {number}"
+    repair: Name = "Scratch repair"
+    restored: Name = "Restored"
+    mask: Name = "Scratch mask"
+    flattened: Name = "All layers together"
 
 
 @dataclass(frozen=True)
@@ -35,12 +55,21 @@ class Document:
         picture: the photo.
         layers: bottom first.
         views: by kind of layer; the mask is never seen.
+        names: of groups and layers.
     """
 
     name: str
     picture: Picture
     layers: Sequence[ResultLayer]
     views: Mapping[LayerKind, LayerView] = field(default_factory=dict)
+    names: LayerNames = field(default_factory=LayerNames)
+
+    def layer_name(self, layer: ResultLayer) -> str:
+        """What a layer is called in the file."""
+        if layer.kind != "face":
+            return str(getattr(self.names, layer.kind))
+        faces = [other.index for other in self.layers if other.kind == "face"]
+        return self.names.face.replace("{number}", str(faces.index(layer.index) + 1))
 
     def view(self, layer: ResultLayer) -> LayerView:
         """How a layer is seen."""

@@ -17,8 +17,6 @@ from backend.files_tiff_writer import MOST_BYTES, Layer, write_tiff_pages
 from backend.images import Metadata, Picture
 from backend.review.document import Document, in_depth
 
-FLATTENED_NAME = "All layers together"
-
 Page = tuple[Picture, bytes | None, Layer | None]
 
 
@@ -32,25 +30,25 @@ def write_layered_tiff(document: Document, stream: BinaryIO) -> None:
     if sum(picture.pixels.nbytes for picture, _, _ in pages) > MOST_BYTES:
         raise InputError(
             "The layers together are too large for TIFF: save them as OpenRaster.",
-            code="format-size",
+            code="layers-too-large",
         )
     write_tiff_pages(pages, stream)
 
 
 def _pages(document: Document) -> Iterator[Page]:
-    yield _page(document.flattened(), FLATTENED_NAME)
+    yield _page(document.flattened(), document.names.flattened)
     for layer in document.layers:
         if layer.kind == "mask":
             # All pages must be of one colour model for GIMP to put them into one document.
             mask = in_depth(layer, document.picture)
-            yield _page(document.layer_picture(mask), layer.name)
+            yield _page(document.layer_picture(mask), document.layer_name(layer))
     photo = replace(document.picture, metadata=_shared(document))
     yield _page(photo, document.name)
     for layer in document.layers:
         view = document.view(layer)
         if view.is_visible:
             picture = document.layer_picture(layer, view.opacity_percent)
-            yield _page(picture, layer.name, layer.box.x0, layer.box.y0)
+            yield _page(picture, document.layer_name(layer), layer.box.x0, layer.box.y0)
 
 
 def _page(picture: Picture, name: str, left: int = 0, top: int = 0) -> Page:

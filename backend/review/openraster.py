@@ -15,7 +15,7 @@ from PIL import Image
 from backend.files import write_picture
 from backend.images import Picture, to_eight_bit
 from backend.results import ResultLayer
-from backend.review.document import FACES_NAME, GROUP_NAME, Document
+from backend.review.document import Document
 
 MIME_TYPE = "image/openraster"
 THUMBNAIL_SIDE = 256
@@ -45,11 +45,11 @@ def _stack(document: Document, archive: zipfile.ZipFile) -> ElementTree.Element:
         facts |= {"xres": str(round(dpi[0])), "yres": str(round(dpi[1]))}
     root = ElementTree.Element("image", facts)
     stack = ElementTree.SubElement(root, "stack")
-    group = ElementTree.SubElement(stack, "stack", {"name": GROUP_NAME})
+    group = ElementTree.SubElement(stack, "stack", {"name": document.names.group})
     # From the top down, as the format lists them.
     faces = [layer for layer in reversed(document.layers) if layer.kind == "face"]
     if faces:
-        parent = ElementTree.SubElement(group, "stack", {"name": FACES_NAME})
+        parent = ElementTree.SubElement(group, "stack", {"name": document.names.faces})
         for layer in faces:
             _add_layer(document, archive, parent, layer)
     for layer in reversed(document.layers):
@@ -71,7 +71,7 @@ def _add_layer(
     view, path = document.view(layer), f"data/{layer.index:03d}-{layer.kind}.png"
     _write_png(archive, path, document.layer_picture(layer))
     facts = {
-        "name": layer.name,
+        "name": document.layer_name(layer),
         "src": path,
         "x": str(layer.box.x0),
         "y": str(layer.box.y0),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from backend.errors import RestorationError
-from backend.images import Picture, Pixels, as_depth, to_eight_bit
+from backend.errors import InputError, RestorationError
+from backend.images import Mask, Picture, Pixels, as_depth, to_eight_bit
 
 PREVIEW_PIXELS = 3_000_000
 """Restored in a few seconds on two cores, and more than a screen shows."""
@@ -41,12 +41,14 @@ class Photo:
         name: of its file.
         picture: as it was read.
         preview: (h, w, C) of at most PREVIEW_PIXELS, what the page works on.
+        mask: (H, W), what was painted on the page, 255 = repair; None where nothing was.
     """
 
     id: str
     name: str
     picture: Picture
     preview: Pixels
+    mask: Mask | None = None
 
     @property
     def is_reduced(self) -> bool:
@@ -57,6 +59,16 @@ class Photo:
         if size == "preview":
             return self.preview
         return self.picture.pixels if size == "full" else to_eight_bit(self.picture.pixels)
+
+    def mask_of(self, size: WorkSize) -> Mask:
+        """(h, w), the painted mask for a job of this size.
+
+        Raises:
+            InputError: nothing was painted.
+        """
+        if self.mask is None:
+            raise InputError("Nothing was painted on this photo: paint what is damaged first.")
+        return reduced_mask(self.mask, self.preview.shape[:2]) if size == "preview" else self.mask
 
     def has_everything(self, size: WorkSize) -> bool:
         """Whether these are the photo's very pixels, so that a file can be made from them."""
@@ -93,6 +105,43 @@ class Photos:
             return self._photos[photo_id]
         except KeyError:
             raise UnknownPhotoError("This photo is not here any more: open it again.") from None
+
+    def paint(self, photo_id: str, values: bytes) -> None:
+        """Keep the mask that was painted on a photo, one byte a pixel.
+
+        Raises:
+            UnknownPhotoError: there is no such photo.
+            InputError: the mask has another size.
+        """
+        photo = self.get(photo_id)
+        size = photo.picture.size
+        if len(values) != size.pixel_count:
+            raise InputError(
+                f"The mask has {len(values)} bytes and the photo {size.pixel_count} pixels: open "
+                "the photo again."
+            )
+        mask = np.frombuffer(values, np.uint8).reshape(size.shape)
+        self._photos[photo_id] = replace(photo, mask=mask)
+
+
+def reduced_mask(mask: Mask, shape: tuple[int, int]) -> Mask:
+    """A mask in a smaller size: each pixel has the largest of the values that fall into it.
+
+    The page enlarges what was found in the preview by the inverse rule, so that it comes back as it
+    was; and no stroke is so thin that it gets lost.
+
+    Args:
+        mask: (H, W).
+        shape: (h, w), not larger.
+    """
+    rows, columns = (_first_of_each(*sides) for sides in zip(mask.shape, shape, strict=True))
+    largest: Mask = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=0), columns, axis=1)
+    return largest
+
+
+def _first_of_each(full: int, small: int) -> list[int]:
+    # Pixel i of the full side belongs to the pixel of the small one in which its centre lies.
+    return [-(-(2 * index * full - small) // (2 * small)) for index in range(small)]
 
 
 def reduced(pixels: Pixels) -> Pixels:

@@ -10,13 +10,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
 from backend.errors import InputError
@@ -25,8 +24,10 @@ from backend.jobs import JobStore, UnknownJobError
 from backend.results import LayerKind
 from backend.review.assets import read_asset
 from backend.review.document import Document, LayerView, result_layers
+from backend.review.orders import FileOrder, JobOrder, LanguageOrder, SessionOrder, TicketOrder
 from backend.review.photos import Photo, Photos, WorkSize, plain_name
-from backend.review.saving import Format, SavedFiles
+from backend.review.preferences import remember_language, remembered_language
+from backend.review.saving import SavedFiles
 from backend.review.sessions import Sessions
 from backend.uploads import UploadError
 from models.registry import WeightFileError, bundled_files, read_spec
@@ -37,44 +38,6 @@ MOST_SHOWN_PIXELS = 60_000_000
 """More is too much for a browser: it holds a photo several times."""
 
 Status = Callable[[], tuple[str, str]]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class TicketOrder(_Strict):
-    """Asked for by the command line."""
-
-    photo: str | None = None
-
-
-class SessionOrder(_Strict):
-    """A page that opens."""
-
-    ticket: str
-
-
-class JobOrder(_Strict):
-    """A restoration: of the preview, or of the photo with all its pixels and bits."""
-
-    size: WorkSize
-    options: dict[str, Any]
-
-
-class ViewOrder(_Strict):
-    """How layers of one kind are seen."""
-
-    visible: bool
-    opacity: int = Field(ge=0, le=100)
-
-
-class FileOrder(_Strict):
-    """A file of a finished job's layers."""
-
-    job: str
-    format: Format
-    views: dict[Literal["restored", "repair", "face"], ViewOrder]
 
 
 class Review:
@@ -93,7 +56,12 @@ class Review:
         """Raises TicketError when the ticket is not valid."""
         key, photo_id = self.sessions.redeem(ticket)
         photo = None if photo_id is None else _described(self._photos.get(photo_id))
-        return {"key": key, "photo": photo, "threshold": _recommended_threshold()}
+        return {
+            "key": key,
+            "photo": photo,
+            "threshold": _recommended_threshold(),
+            "language": remembered_language(),
+        }
 
     def status(self) -> dict[str, str]:
         status, detail = self._status()
@@ -110,7 +78,10 @@ class Review:
                     size += len(chunk)
                     if size > protocol.MAX_BODY_BYTES:
                         raise UploadError(
-                            f"{path.name} is too large to be restored: scale it down.", status=413
+                            "{name} is too large to be restored: scale it down.",
+                            status=413,
+                            code="photo-too-large",
+                            name=path.name,
                         )
                     file.write(chunk)
             return _described(await anyio.to_thread.run_sync(self._photos.add, path))
@@ -119,17 +90,37 @@ class Review:
         """What a page shows as "before": (h, w, C)."""
         return self._photos.get(photo_id).pixels(size).tobytes()
 
+    async def paint(self, photo_id: str, chunks: AsyncIterator[bytes]) -> None:
+        """Keep the mask that was painted on a photo: one byte a pixel of the whole photo.
+
+        Raises:
+            UnknownPhotoError: there is no such photo.
+            InputError: the mask has another size.
+        """
+        room = self._photos.get(photo_id).picture.size.pixel_count
+        values = bytearray()
+        async for chunk in chunks:
+            values += chunk
+            # One byte too many is enough to be refused.
+            del values[room + 1 :]
+        self._photos.paint(photo_id, bytes(values))
+
     def submit(self, photo_id: str, order: JobOrder) -> str:
         """Begin a job.
 
         Raises:
             UploadError: the options are not those of a job.
+            InputError: the painted mask is asked for, and nothing was painted.
             BusyError: too many jobs are waiting.
         """
         photo = self._photos.get(photo_id)
         pixels = photo.pixels(order.size)
-        header = _header(pixels, order.options)
-        job = self._store.submit(header, bytearray(pixels.tobytes()))
+        options = {**order.options, "scratches": "mask"} if order.painted else order.options
+        header = _header(pixels, options, order.painted)
+        body = bytearray(pixels.tobytes())
+        if order.painted:
+            body += photo.mask_of(order.size).tobytes()
+        job = self._store.submit(header, body)
         self._jobs[job.id] = photo_id, photo.has_everything(order.size)
         return job.id
 
@@ -143,15 +134,19 @@ class Review:
         job = self._store.get(order.job)
         photo_id, is_full = self._jobs.get(order.job, ("", False))
         if job.state != "done":
-            raise UnknownJobError("The restoration is not finished: wait for it, then save.")
+            raise UnknownJobError(
+                "The restoration is not finished: wait for it, then save.", code="unfinished-job"
+            )
         if not is_full:
-            raise InputError("This is a preview: restore the photo at its full size first.")
+            raise InputError(
+                "This is a preview: restore the photo at its full size first.", code="only-preview"
+            )
         photo = self._photos.get(photo_id)
         views: dict[LayerKind, LayerView] = {
             kind: LayerView(view.visible, view.opacity) for kind, view in order.views.items()
         }
         layers = result_layers(job.header, job.layers())
-        document = Document(photo.name, photo.picture, layers, views)
+        document = Document(photo.name, photo.picture, layers, views, order.names)
         secret, name = self.files.write(document, order.format)
         return {"path": f"/review/files/{secret}", "name": name}
 
@@ -202,6 +197,16 @@ def _add_work(router: APIRouter, review: Review) -> None:
     async def submit(photo_id: str, order: JobOrder) -> dict[str, str]:
         return {"id": await anyio.to_thread.run_sync(review.submit, photo_id, order)}
 
+    @router.put("/review/photos/{photo_id}/mask")
+    async def paint(photo_id: str, request: Request) -> dict[str, str]:
+        await review.paint(photo_id, request.stream())
+        return {"id": photo_id}
+
+    @router.put("/review/language")
+    async def language(order: LanguageOrder) -> dict[str, str]:
+        await anyio.to_thread.run_sync(remember_language, order.language)
+        return {"language": order.language}
+
     @router.post("/review/files", status_code=201)
     async def save(order: FileOrder) -> dict[str, str]:
         return await anyio.to_thread.run_sync(review.save, order)
@@ -223,13 +228,13 @@ def _described(photo: Photo) -> dict[str, Any]:
     }
 
 
-def _header(pixels: Pixels, options: dict[str, Any]) -> protocol.RequestHeader:
+def _header(pixels: Pixels, options: dict[str, Any], has_mask: bool) -> protocol.RequestHeader:
     height, width, channels = pixels.shape
     depth = 8 * pixels.dtype.itemsize
     try:
         chosen = protocol.JobOptions(**options)
         header = protocol.RequestHeader(
-            width, height, channels, depth, False, chosen, byte_order=sys.byteorder
+            width, height, channels, depth, has_mask, chosen, byte_order=sys.byteorder
         )
         protocol.encode_header(header)
     except (TypeError, protocol.ProtocolError) as error:

@@ -77,9 +77,11 @@ class SavedFiles:
         except OSError as error:
             path.unlink(missing_ok=True)
             raise InputError(
-                f"The file could not be written ({error.strerror or error}): free some space in "
-                f"{run_folder()} and save again.",
-                code="file-not-written",
+                "The file could not be written ({reason}): free some space in {folder} and save "
+                "again.",
+                code="save-failed",
+                reason=str(error.strerror or error),
+                folder=str(run_folder()),
             ) from error
         name = Path(document.name).stem + _ENDINGS[kind]
         self._files[secret] = SavedFile(path, name, _MEDIA_TYPES[kind])

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.tiling import run_tiled
+from backend.tiling import run_tiled_as_memory_allows
 
-TILE, OVERLAP = 512, 96
+TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 MULTIPLE = 16
 
 
@@ -31,7 +31,14 @@ def denoise(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
         with part.watching(module):
             return networks.run_model("denoising", *tiles)
 
-    denoised, _ = run_tiled(
-        run, [image], channels=3, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+    denoised, _ = run_tiled_as_memory_allows(
+        run,
+        [image],
+        channels=3,
+        tile=TILE,
+        least_tile=LEAST_TILE,
+        overlap=OVERLAP,
+        multiple=MULTIPLE,
+        monitor=monitor,
     )
     return denoised

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from backend.alignment import (
     FFHQ_TEMPLATE,
     AlignedFace,
+    Crop,
     Face,
     align,
     cut_crop,
     pixels_per_crop_pixel,
 )
+from backend.device import is_out_of_memory, run_at_once
 from backend.images import Pixels
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.precision import type_of
+from backend.tiling import SMALLER_PIECES
 from models.registry import Network
 from models.spandrel_networks import FACE_CROP_SIZE
 
@@ -38,16 +42,32 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
     if networks.uses_model("faces"):
         return _enhance_with_model(color, face, networks, monitor)
     name = choose_network(face, networks)
+    try:
+        return _enhance_with(name, color, face, networks, monitor)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error) or name == "face_256":
+            raise
+    monitor.note("memory-short", SMALLER_PIECES)
+    return _enhance_with("face_256", color, face, networks, monitor)
+
+
+def _enhance_with(
+    name: Network, color: Pixels, face: Face, networks: Networks, monitor: Monitor
+) -> AlignedFace:
     generator = networks.face(name)
     to_crop = align(face, generator.crop_size)
     before = cut_crop(color, to_crop, generator.crop_size)
-    x = torch.from_numpy(before).permute(2, 0, 1)[None].to(networks.device) * 2 - 1
-    with monitor.watching(generator):
-        y = generator(x.to(type_of(generator))).float()
+    x = _to_tensor(before) * 2 - 1
+
+    def compute() -> Tensor:
+        with monitor.watching(generator):
+            return run_at_once(generator, x, networks.device).cpu()
+
+    # A changed mask or strength elsewhere leaves a face as it was.
+    y = networks.cache.get(f"{name} {type_of(generator)}", [x], compute).float()
     if networks.spec(name).inference["residual"]:
         y = x + y
-    after = ((y + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()
-    return AlignedFace(face.landmarks, to_crop, before, after)
+    return AlignedFace(face.landmarks, to_crop, before, _to_crop(((y + 1) / 2).clamp(0, 1)))
 
 
 def _enhance_with_model(
@@ -55,10 +75,18 @@ def _enhance_with_model(
 ) -> AlignedFace:
     to_crop = align(face, FACE_CROP_SIZE, FFHQ_TEMPLATE * FACE_CROP_SIZE)
     before = cut_crop(color, to_crop, FACE_CROP_SIZE)
-    x = torch.from_numpy(before).permute(2, 0, 1)[None]
     with monitor.watching(networks.model("faces").module):
-        y = networks.run_model("faces", x)
-    return AlignedFace(face.landmarks, to_crop, before, y[0].permute(1, 2, 0).float().cpu().numpy())
+        y = networks.run_model("faces", _to_tensor(before))
+    return AlignedFace(face.landmarks, to_crop, before, _to_crop(y))
+
+
+def _to_tensor(crop: Crop) -> Tensor:
+    return torch.from_numpy(crop).permute(2, 0, 1)[None]
+
+
+def _to_crop(image: Tensor) -> Crop:
+    crop: Crop = image[0].permute(1, 2, 0).float().cpu().numpy()
+    return crop
 
 
 def choose_network(face: Face, networks: Networks) -> Network:

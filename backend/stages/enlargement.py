@@ -19,9 +19,9 @@ from backend.images import Metadata, Picture, as_depth, is_gray
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tensors import to_image, to_pixels
-from backend.tiling import run_tiled
+from backend.tiling import run_tiled_as_memory_allows
 
-TILE, OVERLAP = 384, 64
+TILE, LEAST_TILE, OVERLAP = 384, 96, 64
 MULTIPLE = 4
 
 
@@ -51,11 +51,12 @@ def enlarge(picture: Picture, networks: Networks, monitor: Monitor) -> Picture:
             # The pixels that one pixel became lie in its channels, so that tiles keep their size.
             return pixel_unshuffle(larger, scale)
 
-        packed, _ = run_tiled(
+        packed, _ = run_tiled_as_memory_allows(
             run,
             [to_image(color)],
             channels=3 * scale**2,
             tile=TILE,
+            least_tile=LEAST_TILE,
             overlap=OVERLAP,
             multiple=MULTIPLE,
             monitor=monitor,

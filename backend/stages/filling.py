@@ -11,9 +11,9 @@ from torch import Tensor
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.tiling import run_tiled
+from backend.tiling import run_tiled_as_memory_allows
 
-TILE, OVERLAP = 768, 192
+TILE, LEAST_TILE, OVERLAP = 768, 384, 192
 """LaMa and its like look at the whole tile; larger ones than in their training bring no more."""
 
 MULTIPLE = 8
@@ -38,11 +38,12 @@ def fill(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor) -> T
         with part.watching(module):
             return networks.run_model("inpainting", *tiles)
 
-    filled, _ = run_tiled(
+    filled, _ = run_tiled_as_memory_allows(
         run,
         [image, mask],
         channels=3,
         tile=TILE,
+        least_tile=LEAST_TILE,
         overlap=OVERLAP,
         multiple=MULTIPLE,
         monitor=monitor,

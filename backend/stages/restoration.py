@@ -17,6 +17,7 @@ from backend.images import Mask, bounding_box
 from backend.inpainting import hole_groups, inpaint, paint_white
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.regions import CONTEXT, Patchwork, damaged_regions, whole_region
 from backend.restorer import Restorer
 from backend.tensors import dilate
 from backend.tone import match_tone
@@ -25,16 +26,13 @@ from models.registry import Network
 
 EXACT_REPAIR_PIXELS = 1_000_000
 """Size up to which scratches are repaired by way of the whole picture, where the weights compute
-statistics over it. In larger ones only tiles with damage run, with the statistics of a copy."""
+statistics over it. In larger ones only regions with damage run, with the statistics of a copy."""
 
 HALF = 128
 """From this value of a soft mask on a pixel is taken as damaged."""
 
 HOLE_GROWTH = 1
 """Pixels around it are partly damaged, and would be continued into the hole."""
-
-CONTEXT = 256
-"""Pixels around the damage that its repair looks at."""
 
 
 def restore_global(
@@ -43,8 +41,9 @@ def restore_global(
     networks: Networks,
     monitor: Monitor,
     *,
-    only_damage: bool = False,
+    needed: Mask | None = None,
     is_filled: bool = False,
+    restorer: Restorer | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Restore a picture.
 
@@ -53,31 +52,41 @@ def restore_global(
         damage: (H, W), not 0 where pixels are to be repaired.
         networks: with "restoration", or with encoder, mapping and decoder.
         monitor: of the stage.
-        only_damage: leave out tiles without damage, where the weights allow tiles.
+        needed: (H, W), tiles where it is 0 everywhere are left out; None takes all.
         is_filled: the damaged pixels have been filled by a model of the user's, and are restored
             like all others.
+        restorer: of the picture that `image` is a part of, where the weights have a mapping.
 
     Returns:
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
     """
 
     def is_needed(box: Box) -> bool:
-        return not only_damage or bool(damage[box.slices].any())
+        return needed is None or bool(needed[box.slices].any())
 
-    hole = dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH)
-    if is_filled:
-        hole = np.zeros_like(hole)
+    hole = _hole(damage, is_filled=is_filled)
     # A byte a pixel; what needs numbers converts its part.
-    mask = torch.from_numpy((hole > 0).astype(np.uint8))[None, None]
+    mask = torch.from_numpy(hole)[None, None]
     if networks.has("restoration"):
         filled = fill_holes(image, hole, monitor) if hole.any() else image
         return clean(filled, mask, image, networks, monitor, is_needed)
-    mapping = choose_mapping(networks, bool(hole.any()))
+    mapping = choose_mapping(networks, bool(hole.any())) if restorer is None else restorer.name
     filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
+    if restorer is not None:
+        return restorer.tiles(filled, mask, monitor, is_needed)
     restorer = Restorer(networks, mapping)
-    if restorer.is_local or (only_damage and hole.size > EXACT_REPAIR_PIXELS):
+    if restorer.is_local:
         return restorer.tiles(filled, mask, monitor, is_needed)
     return restorer.whole(filled, mask, monitor), torch.ones_like(mask)
+
+
+def _hole(damage: Mask, *, is_filled: bool) -> Mask:
+    """(H, W), 1 where the networks are told that the picture is damaged, else 0."""
+    if is_filled:
+        return np.zeros_like(damage)
+    return (dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH) > 0).astype(
+        np.uint8
+    )
 
 
 def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:
@@ -136,20 +145,9 @@ def repaired_part(
     region = box.grown(CONTEXT).clipped(Box(0, 0, damage.shape[1], damage.shape[0]).size)
     rows, columns = region.slices
     known = (damage[region.slices] == 0).astype(np.float32)
-    matched = _matched(restored[..., rows, columns], photo[..., rows, columns], known)
-    return _cut(matched, box, region), box
-
-
-def _matched(restored: Tensor, photo: Tensor, known: npt.NDArray[np.float32]) -> Tensor:
-    """(1, 3, H, W), restored, in the tone of the photo where that is known, (H, W)."""
-    made, seen = (x[0].permute(1, 2, 0).numpy() for x in (restored, photo))
-    return torch.from_numpy(match_tone(made, seen, known)).permute(2, 0, 1)[None]
-
-
-def _cut(picture: Tensor, box: Box, region: Box) -> Tensor:
-    """The box of (1, 3, h, w), which shows the region; a copy, which does not keep all of it."""
-    rows, columns = box.moved(-region.x0, -region.y0).slices
-    return picture[..., rows, columns].clone()
+    made, seen = (_values(x[..., rows, columns]) for x in (restored, photo))
+    matched = match_tone(made, seen, known)[box.moved(-region.x0, -region.y0).slices]
+    return torch.from_numpy(matched.copy()).permute(2, 0, 1)[None], box
 
 
 def repair_scratches(
@@ -173,14 +171,44 @@ def repair_scratches(
         (1, 3, h, w) of the box around the damage, and the box.
     """
     box = bounding_box(damage)
-    region = Box(0, 0, damage.shape[1], damage.shape[0])
-    if is_local(networks, has_hole=not is_filled):
-        region = box.grown(CONTEXT).clipped(region.size)
-    rows, columns = region.slices
-    part, hole = image[..., rows, columns], damage[region.slices]
-    restored, coverage = restore_global(
-        part, hole, networks, monitor, only_damage=True, is_filled=is_filled
-    )
-    monitor.check()
-    known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
-    return _cut(_matched(restored, part, known), box, region), box
+    restorer, regions = None, [whole_region(damage, box)]
+    if is_local(networks, has_hole=not is_filled) or damage.size > EXACT_REPAIR_PIXELS:
+        regions = list(damaged_regions(damage))
+        if not networks.has("restoration"):
+            preparing, monitor = monitor.part(0, 2), monitor.part(1, 2)
+            restorer = _restorer_of_parts(image, damage, networks, preparing, is_filled=is_filled)
+    patchwork = Patchwork(box)
+    for index, region in enumerate(regions):
+        rows, columns = region.around.slices
+        part, hole = image[..., rows, columns], damage[region.around.slices]
+        restored, coverage = restore_global(
+            part,
+            hole,
+            networks,
+            monitor.part(index, len(regions)),
+            needed=region.needed,
+            is_filled=is_filled,
+            restorer=restorer,
+        )
+        known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
+        matched = match_tone(_values(restored), _values(part), known)
+        patchwork.add(region, matched[region.core_within.slices])
+        monitor.check()
+    repaired = patchwork.finished(_values(image)[box.slices])
+    return torch.from_numpy(repaired).permute(2, 0, 1)[None], box
+
+
+def _restorer_of_parts(
+    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool
+) -> Restorer:
+    hole = _hole(damage, is_filled=is_filled)
+    mapping = choose_mapping(networks, bool(hole.any()))
+    filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
+    mask = torch.from_numpy(hole)[None, None]
+    return Restorer(networks, mapping).for_parts_of(filled, mask, monitor)
+
+
+def _values(image: Tensor) -> npt.NDArray[np.float32]:
+    """(1, 3, H, W) as (H, W, 3), in the same memory."""
+    values: npt.NDArray[np.float32] = image[0].permute(1, 2, 0).numpy()
+    return values

@@ -18,9 +18,9 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.precision import type_of
 from backend.tensors import dilate, luminance
-from backend.tiling import run_tiled
+from backend.tiling import run_tiled_as_memory_allows
 
-TILE, OVERLAP = 1536, 256
+TILE, LEAST_TILE, OVERLAP = 1536, 384, 256
 MULTIPLE = 16
 
 GROWTH = 1.0
@@ -163,8 +163,15 @@ def damage_probability(
             return torch.sigmoid(network(tiles[0].to(networks.device, type_of(network))).float())
 
     def compute() -> Tensor:
-        return run_tiled(
-            run, [x], channels=1, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE, monitor=monitor
+        return run_tiled_as_memory_allows(
+            run,
+            [x],
+            channels=1,
+            tile=TILE,
+            least_tile=LEAST_TILE,
+            overlap=OVERLAP,
+            multiple=MULTIPLE,
+            monitor=monitor,
         )[0]
 
     probability = networks.cache.get("detection", [x], compute)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
+from backend.streaming.convolutions import Rows
 from backend.streaming.maps import Map
-from backend.streaming.steps import Rows
 from models.layers import SMALLEST_ATTENTION_MASS, PartialNonLocalBlock
 
 LARGEST_EXACT = 2**18
@@ -33,6 +33,34 @@ _LARGEST_SCORES = 2**25
 """Where no fused kernel gives the mass of attention, so many scores are held at a time."""
 
 
+class Keys(NamedTuple):
+    """Cells of a map that others look at.
+
+    Attributes:
+        cells: (K, C).
+        places: (K,), their numbers in the map, row by row.
+        log_ratio: logarithm of how much more a trusted one counts, where not all are taken.
+    """
+
+    cells: Tensor
+    places: Tensor
+    log_ratio: float
+
+
+class Elsewhere(NamedTuple):
+    """What a part of a map needs to know of the rest of it.
+
+    Attributes:
+        keys: of the whole map, from when it was last computed.
+        trusted: (K,), whether they are undamaged now.
+        part: (K,), their numbers in the part, or -1 outside: there the part's own cells count.
+    """
+
+    keys: Keys
+    trusted: Tensor
+    part: Tensor
+
+
 class Attention:
     """What each cell of a map collects from the undamaged ones, behind the block's last projection.
 
@@ -47,6 +75,7 @@ class Attention:
         device: where to compute.
         compute: type of the products; sums are float32.
         largest_exact: see LARGEST_EXACT.
+        elsewhere: where `cells` are a part of a map, the rest of it.
     """
 
     def __init__(
@@ -57,6 +86,7 @@ class Attention:
         device: torch.device,
         compute: torch.dtype,
         largest_exact: int = LARGEST_EXACT,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._cells = cells
         self._trusted = trust.flatten().cpu() == 1
@@ -71,11 +101,12 @@ class Attention:
         self._is_exact = self._trusted.numel() <= largest_exact
         self._near = _near_holes(block, trust)
         self._skips_far = block.reach is not None
+        self._elsewhere = elsewhere
 
     def strips(self, advance: Callable[[float], None]) -> Iterator[tuple[Rows, Tensor]]:
         """Yields rows and (1, C, rows, w) float32 for the whole map."""
         shape = self._cells.shape
-        near_keys = self._gather(len(self._trusted) if self._is_exact else KEYS_BEYOND)
+        near_keys = self._near_keys()
         far_keys = near_keys if self._is_exact else self._gather(KEYS_FOR_STATISTICS)
         count = max(1, _QUERIES // shape.width)
         for start in range(0, shape.height, count):
@@ -100,8 +131,34 @@ class Attention:
         strip = self._cells.read(rows).to(self._device, torch.float32)
         return strip.permute(0, 2, 3, 1).reshape(-1, strip.shape[1])
 
+    def sample(self) -> Keys:
+        """Keys that stand for the whole map, at most KEYS_BEYOND of either kind."""
+        chosen = [_chosen(kind, KEYS_BEYOND) for kind in (self._trusted, ~self._trusted)]
+        trusted, damaged, log_ratio = self._gather_chosen(*chosen)
+        places = torch.cat([kind.nonzero().squeeze(1) for kind in chosen])
+        # They are kept for long, and an accelerator's memory is scarce.
+        return Keys(torch.cat([trusted, damaged]).cpu(), places, log_ratio)
+
+    def _near_keys(self) -> _Keys:
+        if self._elsewhere is None:
+            return self._gather(len(self._trusted) if self._is_exact else KEYS_BEYOND)
+        keys, trusted, part = self._elsewhere
+        own = torch.zeros_like(self._trusted)
+        own[part[part >= 0]] = True
+        here = self._gather_chosen(self._trusted & own, ~self._trusted & own)
+        outside = keys.cells[part < 0].to(self._device, self._compute)
+        is_trusted = trusted[part < 0]
+        return _Keys(
+            torch.cat([here.trusted, outside[is_trusted.to(outside.device)]]),
+            torch.cat([here.damaged, outside[~is_trusted.to(outside.device)]]),
+            keys.log_ratio,
+        )
+
     def _gather(self, limit: int) -> _Keys:
-        parts = [_chosen(kind, limit) for kind in (self._trusted, ~self._trusted)]
+        return self._gather_chosen(*(_chosen(k, limit) for k in (self._trusted, ~self._trusted)))
+
+    def _gather_chosen(self, *parts: Tensor) -> _Keys:
+        """The cells that are true in (N,), trusted and damaged ones."""
         shape = self._cells.shape
         found: tuple[list[Tensor], list[Tensor]] = [], []
         count = max(1, _QUERIES // shape.width)

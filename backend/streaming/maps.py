@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.streaming.steps import Rows, Shape
+from backend.streaming.convolutions import Rows, Shape
 
 
 class Map(Protocol):

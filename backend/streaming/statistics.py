@@ -53,6 +53,8 @@ def _moments(strip: Tensor) -> tuple[Tensor, Tensor]:
     first = values.mean((0, 2, 3), keepdim=True)
     centred = values - first
     # What rounding left of the mean; adding it makes a second pass as good as double precision.
-    rest = centred.mean((0, 2, 3)).cpu().double()
-    variance = centred.square_().mean((0, 2, 3)).cpu().double() - rest**2
-    return first.flatten().cpu().double() + rest, variance.clamp_min_(0)
+    rest = centred.mean((0, 2, 3))
+    squares = centred.square_().mean((0, 2, 3))
+    # At once, because an accelerator is waited for each time.
+    found, rest, squares = torch.stack([first.flatten(), rest, squares]).cpu().double()
+    return found + rest, (squares - rest**2).clamp_min_(0)

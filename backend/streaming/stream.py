@@ -16,21 +16,20 @@ import torch
 from torch import Tensor
 
 from backend.streaming import winograd
-from backend.streaming.attention import Attention, attention_cost
+from backend.streaming.attention import Attention, Elsewhere, Keys
+from backend.streaming.convolutions import Convolution, Pointwise, Rows, Shape
+from backend.streaming.cost import Damage
 from backend.streaming.maps import Map, MapStore
+from backend.streaming.patches import combined, fill_patches
 from backend.streaming.statistics import Statistics
 from backend.streaming.steps import (
     AnyStep,
-    Convolution,
     FixedNormalization,
     NonLocal,
     Normalize,
-    Pointwise,
+    Patches,
     Residual,
-    Rows,
     RowStep,
-    Shape,
-    Transposed,
 )
 
 FEW_CHANNELS = 4
@@ -81,50 +80,35 @@ class _Flow:
         return shapes
 
 
-def total_cost(steps: Sequence[AnyStep], shape: Shape, trust: Tensor | None) -> float:
-    """Multiplications for steps on a picture, as a stream counts them."""
-    return _cost(steps, shape, trust)[0]
-
-
-def _cost(steps: Sequence[AnyStep], shape: Shape, trust: Tensor | None) -> tuple[float, Shape]:
-    cost = 0.0
-    for step in steps:
-        if isinstance(step, Convolution | Transposed | Pointwise):
-            cost += step.cost(shape)
-            shape = step.output(shape)
-        elif isinstance(step, Residual):
-            cost += _cost(step.steps, shape, trust)[0]
-        elif isinstance(step, NonLocal) and _is_hurt(trust):
-            assert trust is not None
-            cost += attention_cost(step.module, trust, shape.channels)
-            cost += _cost(step.steps, shape, trust)[0]
-    return cost, shape
-
-
-def _is_hurt(trust: Tensor | None) -> bool:
-    return trust is not None and not bool((trust == 1).all())
-
-
 class Stream:
     """Runs steps on one picture.
 
     Args:
         plan: see there.
         pixel_count: of the picture.
-        trust: (1, 1, h, w), 1 on the latent's undamaged cells, 0 elsewhere; for non-local steps.
+        damage: of the picture.
         advance: told the multiplications done since the last call; may raise to stop.
+        elsewhere: where the picture is a part of one, what its attention sees of the rest.
+
+    Attributes:
+        statistics: of the normalizations so far.
+        keys: of the attention, where `keeps_keys` was set.
     """
 
     def __init__(
         self,
         plan: Plan,
         pixel_count: int,
-        trust: Tensor | None,
+        damage: Damage,
         advance: Callable[[float], None],
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._plan = plan
+        self._elsewhere = elsewhere
+        self.keeps_keys = False
+        self.keys: Keys | None = None
         self._largest_kept = plan.kept_values * pixel_count
-        self._trust = trust
+        self._damage = damage
         self._advance = advance
         self._store = MapStore(
             plan.device if plan.has_maps_there else torch.device("cpu"), plan.folder
@@ -146,6 +130,8 @@ class Stream:
                 self._add_branch(step, flow)
             elif isinstance(step, NonLocal):
                 self._fill(step, flow)
+            elif isinstance(step, Patches):
+                self._fill_patches(step, flow)
             else:
                 flow.chain.append(step)
 
@@ -178,12 +164,17 @@ class Stream:
         flow.base, flow.is_own = target, True
 
     def _fill(self, step: NonLocal, flow: _Flow) -> None:
-        trust = self._trust
-        if trust is None or not _is_hurt(trust):
+        trust = self._damage.trust
+        if self._damage.is_none:
             return
         self._settle(flow, self._plan.kept)
         filled = _Flow(self._take(flow.base.shape, self._plan.kept), is_own=True)
-        attention = Attention(step.module, flow.base, trust, self._plan.device, self._plan.compute)
+        plan, elsewhere = self._plan, self._elsewhere
+        attention = Attention(
+            step.module, flow.base, trust, plan.device, plan.compute, elsewhere=elsewhere
+        )
+        if self.keeps_keys:
+            self.keys = attention.sample()
         for rows, strip in attention.strips(self._advance):
             filled.base.write(rows, strip)
         self._run(step.steps, filled)
@@ -193,6 +184,21 @@ class Stream:
             own = flow.base.read(rows).to(strip.device, torch.float32)
             target.write(rows, keep * own + (1 - keep) * strip)
         self._drop(filled)
+        flow.base, flow.is_own = target, True
+
+    def _fill_patches(self, step: Patches, flow: _Flow) -> None:
+        self._settle(flow, self._plan.kept)
+        features = _Flow(flow.base, is_own=False)
+        self._run(step.steps, features)
+        touched, plan = self._damage.touched, self._plan
+        fill_patches(step, features.base, touched, plan.device, plan.compute, self._advance)
+        shape, part = flow.base.shape, step.parts[0]
+        # Strips of two maps are there at once.
+        count = max(1, self._rows_per_strip([part], [shape, shape]) // 2)
+        strips = combined(step, flow.base, features.base, touched, count, plan.device, plan.compute)
+        target = flow.base if flow.is_own else self._take(shape, plan.kept)
+        self._write_behind(target, self._counted(strips, 2 * part.cost(shape) / shape.height))
+        self._drop(features)
         flow.base, flow.is_own = target, True
 
     def _settle(
@@ -225,6 +231,13 @@ class Stream:
             waiting = strip
         if waiting is not None:
             target.write(*waiting)
+
+    def _counted(
+        self, strips: Iterator[tuple[Rows, Tensor]], cost_per_row: float
+    ) -> Iterator[tuple[Rows, Tensor]]:
+        for rows, strip in strips:
+            yield rows, strip
+            self._advance(cost_per_row * rows.length)
 
     def _strips(self, flow: _Flow) -> Iterator[tuple[Rows, Tensor]]:
         """Do the chain strip by strip; the flow stays as it is."""

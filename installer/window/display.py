@@ -12,28 +12,28 @@ from collections.abc import Mapping
 
 from installer.console import say
 from installer.errors import InstallationError
-from installer.plan import Choices
+from installer.window.language import system_languages
 from installer.window.server import WindowServer
-from installer.window.session import Session
+from installer.window.session import Session, Wishes
 
 _TITLE = "Restore Old Photo"
 _WIDTH, _HEIGHT = 760, 860
 
 
-def open_window(choices: Choices) -> int:
+def open_window(wishes: Wishes) -> int:
     """Show the window until the user closes it; returns the exit status.
 
     Raises:
         InstallationError: this machine has neither a screen nor a browser.
     """
     check_screen(os.environ, sys.platform)
-    session = Session(choices, say, os.environ.get("PATH", ""))
+    session = Session(wishes, say)
     server = WindowServer(session)
     closed = threading.Event()
     serving = threading.Thread(target=server.serve_until_closed, args=(closed.is_set,))
     serving.start()
     try:
-        if _show_in_webview(server.address):
+        if _show_in_webview(server.address_for(system_languages(os.environ))):
             closed.set()
         else:
             _open_browser(server.address)
@@ -55,14 +55,7 @@ def check_screen(environment: Mapping[str, str], system: str) -> None:
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
     if not has_screen:
-        raise _no_window("screen")
-
-
-def _no_window(what: str) -> InstallationError:
-    return InstallationError(
-        f'This machine has no {what} to show a window with: run "python3 -m installer" instead, '
-        "which does the same in the terminal."
-    )
+        raise InstallationError("error.no-screen")
 
 
 def _show_in_webview(address: str) -> bool:
@@ -87,7 +80,7 @@ def _open_browser(address: str) -> None:
     except webbrowser.Error:
         is_open = False
     if not is_open:
-        raise _no_window("browser")
+        raise InstallationError("error.no-browser")
     say(
         "The installer is open in your browser; close that page to end it, or press Ctrl+C here.\n"
         f"If no page appeared, open this address, once:  {address}"

@@ -1,29 +1,23 @@
 // Shows the state of the installer, and asks it for what the user chooses.
 
+import { $, element, show } from "./elements.js";
+import { chosenProfiles, showPlan } from "./plan.js";
 import { Speed, fraction, secondsLeft } from "./progress.js";
+import { listenToSlider, loadExample, showResult, showReview } from "./result.js";
 import { ask, connect, readState, sayGoodbye } from "./server.js";
-import { duration, loadTexts, rate, shortName, size, text } from "./words.js";
+import {
+  currentLanguage, duration, loadTexts, rate, say, shortName, size, text,
+} from "./words.js";
 
 // A step makes many small changes; nobody sees more of them.
 const PAUSE_MS = 150;
 
-const $ = (id) => document.getElementById(id);
 let speed = new Speed();
 let state = { phase: "looking", plan: null };
+let log = [];
 let lastFacts = "";
 let lastPhase = "";
 let lastStep = "";
-
-function element(tag, content, className = "") {
-  const made = document.createElement(tag);
-  made.textContent = content;
-  if (className) made.className = className;
-  return made;
-}
-
-function show(id, isShown) {
-  $(id).hidden = !isShown;
-}
 
 function headline() {
   const { phase, task, plan } = state;
@@ -36,34 +30,48 @@ function headline() {
   return [`headline.${phase}`, `lead.${phase}`];
 }
 
+function words() {
+  const [head, lead] = headline();
+  const values = { version: state.plan?.version, folder: state.left };
+  return [text(head), state.phase === "failed" ? say(state.error) : text(lead, values)];
+}
+
 function render() {
   const { phase, plan } = state;
-  const [head, lead] = headline();
-  const values = { error: state.error, version: plan?.version, folder: state.left };
-  $("headline").textContent = text(head);
-  $("lead").textContent = text(lead, values);
+  const [head, lead] = words();
+  $("headline").textContent = head;
+  $("lead").textContent = lead;
   $("lead").classList.toggle("error", phase === "failed");
-  document.title = `${text(head)} – ${text("title")}`;
+  document.title = `${head} – ${text("title")}`;
   renderVersion(plan);
   renderObstacle(phase, plan);
   show("plan", phase === "ready");
   show("progress", phase === "running" || phase === "stopping");
-  show("finish", phase === "done");
+  show("result", phase === "done" && Boolean(state.result));
+  show("closing", phase === "done");
   // A look can be over before the page hears of it, and find something else.
   const facts = JSON.stringify(plan);
   const isNew = phase !== lastPhase || facts !== lastFacts;
   // A page that was loaded anew shows it later, but has it: the choice of profiles is in it.
-  if (plan && isNew && (phase === "ready" || !lastPhase)) renderPlan(plan);
+  if (plan && isNew && (phase === "ready" || !lastPhase)) showPlan(plan, state.chosen);
   lastFacts = facts;
-  if (phase !== lastPhase) {
-    if (phase === "done") renderFinish();
-    $("announcement").textContent = `${text(head)} ${text(lead, values)}`;
-    // What had the focus may be gone; the headline says what is new.
-    if (lastPhase && lastPhase !== "looking") $("headline").focus();
-  }
+  if (phase !== lastPhase) enter(phase, `${head} ${lead}`);
+  if (state.result) showReview(state);
   renderProgress();
   renderActions();
   lastPhase = phase;
+}
+
+function enter(phase, announcement) {
+  if (state.result) {
+    showResult(state.result);
+    if (state.result.has_example) loadExample().catch(() => show("example", false));
+  }
+  $("announcement").textContent = announcement;
+  // Whoever reports a failure needs it.
+  if (phase === "failed") $("log-box").open = true;
+  // What had the focus may be gone; the headline says what is new.
+  if (lastPhase && lastPhase !== "looking") $("headline").focus();
 }
 
 function renderVersion(plan) {
@@ -73,82 +81,15 @@ function renderVersion(plan) {
 }
 
 function renderObstacle(phase, plan) {
-  const sentence = phase === "ready" ? plan.obstacle : "";
+  const sentence = phase === "ready" ? say(plan.obstacle) : "";
   show("obstacle", Boolean(sentence));
   if ($("obstacle-text").textContent !== sentence) $("obstacle-text").textContent = sentence;
-}
-
-function renderPlan(plan) {
-  $("steps").replaceChildren(
-    ...plan.steps.filter((step) => step.key !== "record").map((step) => stepRow(step, plan)),
-  );
-  const isOpen = plan.state !== "complete";
-  const facts = [];
-  if (isOpen && !plan.offline) {
-    const download = plan.download_bytes
-      ? text("size.about", { size: size(plan.download_bytes) })
-      : text("size.none");
-    facts.push(["size.download", download]);
-  }
-  if (isOpen && plan.offline) facts.push(["size.source", plan.offline]);
-  if (isOpen && plan.disk_bytes) {
-    facts.push(["size.disk", text("size.about", { size: size(plan.disk_bytes) })]);
-  }
-  facts.push(["size.folder", plan.data]);
-  $("sizes").replaceChildren(
-    ...facts.map(([key, value]) => {
-      const pair = document.createElement("div");
-      pair.append(element("dt", text(key)), element("dd", value));
-      return pair;
-    }),
-  );
-  $("gimp-help").textContent = text(plan.profiles.length ? "gimp.help" : "gimp.none");
-  $("profiles").replaceChildren(...plan.profiles.map(profileRow));
-  // The page says by itself that there is no GIMP.
-  $("notes").replaceChildren(
-    ...(plan.profiles.length ? plan.notes : []).map((note) => element("li", note)),
-  );
-}
-
-function stepRow(step, plan) {
-  const row = document.createElement("li");
-  row.className = step.condition;
-  const key = step.key === "torch" ? `step.torch.${plan.processor}` : `step.${step.key}`;
-  const detail = step.condition === "done" || !step.disk_bytes ? "" : size(step.disk_bytes);
-  row.append(
-    element("span", text(key), "what"),
-    element("span", detail, "size"),
-    element("span", text(`condition.${step.condition}`), "condition"),
-  );
-  return row;
-}
-
-function profileRow(profile) {
-  const row = document.createElement("label");
-  row.className = profile.condition;
-  const box = document.createElement("input");
-  box.type = "checkbox";
-  box.value = profile.folder;
-  // One that cannot be written is in the way of nothing but itself.
-  box.disabled = Boolean(profile.obstacle) && profile.condition !== "done";
-  box.checked = !box.disabled && (state.chosen?.includes(profile.folder) ?? true);
-  const words = document.createElement("span");
-  words.append(
-    element("span", text("gimp.profile", profile), "what"),
-    element("span", profile.folder, "place"),
-  );
-  if (box.disabled) words.append(element("span", profile.obstacle, "place fault"));
-  row.append(box, words, element("span", text(`condition.${profile.condition}`), "condition"));
-  return row;
 }
 
 function renderProgress() {
   const { phase, step, transfer } = state;
   if (phase !== "running" && phase !== "stopping") return;
-  const [key, folder] = (step?.key ?? "").split(/ (.*)/);
-  const profile = state.plan?.profiles.find((one) => one.folder === folder);
-  const kind = key === "torch" ? `torch.${state.plan?.processor}` : key;
-  const name = step ? text(`step.${kind}`, profile ?? {}) : text("progress.looking");
+  const name = step ? say(step.title) : text("progress.looking");
   $("step-name").textContent = name;
   $("step-count").textContent = step ? text("progress.step", step) : "";
   if (step && step.key !== lastStep) {
@@ -159,7 +100,8 @@ function renderProgress() {
   $("bar").classList.toggle("working", !transfer);
   $("bar").value = Math.round(fraction(state) * 1000);
   if (!transfer) {
-    $("transfer").textContent = step ? text("progress.working") : "";
+    const isUnpacking = step && step.key !== "example";
+    $("transfer").textContent = isUnpacking ? text("progress.working") : "";
     $("rate").textContent = "";
     return;
   }
@@ -175,14 +117,6 @@ function rateText() {
   const left = secondsLeft(state, now);
   if (left === undefined) return rate(now);
   return text("progress.rate", { rate: rate(now), time: duration(left) });
-}
-
-function renderFinish() {
-  const keys = [];
-  if (state.task !== "remove" && state.in_gimp) keys.push("next.gimp", "next.open", "next.menu");
-  $("next").replaceChildren(...keys.map((key) => element("li", text(key))));
-  const terminal = state.task === "remove" ? "" : text("next.terminal", state);
-  $("finish-note").textContent = [terminal, text("next.close")].filter(Boolean).join("\n");
 }
 
 function renderActions() {
@@ -202,19 +136,16 @@ function renderActions() {
 function appendLog(lines) {
   if (!lines.length) return;
   show("log-box", true);
-  const log = $("log");
-  const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
-  log.append(lines.map((line) => `${line}\n`).join(""));
-  if (isAtEnd) log.scrollTop = log.scrollHeight;
-}
-
-function chosenProfiles() {
-  return [...$("profiles").querySelectorAll("input:checked")].map((box) => box.value);
+  const box = $("log");
+  const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
+  box.append(lines.map((line) => `${line.detail ? "      " : ""}${say(line)}\n`).join(""));
+  if (isAtEnd) box.scrollTop = box.scrollHeight;
 }
 
 async function act(path, body) {
-  const refusal = await ask(path, body).catch((error) => String(error));
-  if (refusal) $("announcement").textContent = $("lead").textContent = refusal;
+  const failed = (error) => ({ code: "error.refused", values: { reason: String(error) } });
+  const refusal = await ask(path, body).catch(failed);
+  if (refusal) $("announcement").textContent = $("lead").textContent = say(refusal);
 }
 
 function start(task) {
@@ -223,16 +154,31 @@ function start(task) {
 }
 
 async function copyLog() {
-  const log = $("log");
+  const box = $("log");
   try {
-    await navigator.clipboard.writeText(log.textContent);
+    await navigator.clipboard.writeText(box.textContent);
   } catch {
     // Some webviews have no clipboard for pages; what is selected can be copied by hand.
-    getSelection().selectAllChildren(log);
+    getSelection().selectAllChildren(box);
     document.execCommand("copy");
   }
   $("copy").textContent = $("announcement").textContent = text("log.copied");
   setTimeout(() => ($("copy").textContent = text("log.copy")), 2000);
+}
+
+async function speak(language) {
+  const names = Object.entries(await loadTexts(language));
+  $("language").replaceChildren(
+    ...names.map(([tag, name]) => Object.assign(element("option", name), { value: tag, lang: tag })),
+  );
+  $("language").value = currentLanguage();
+  if (!lastPhase) return;
+  // Everything that was said already is said anew.
+  if (state.plan) showPlan(state.plan, state.phase === "ready" ? chosenProfiles() : state.chosen);
+  if (state.result) showResult(state.result);
+  $("log").replaceChildren();
+  appendLog(log);
+  render();
 }
 
 function listen() {
@@ -240,15 +186,19 @@ function listen() {
     const isWhole = state.phase === "ready" && state.plan.state === "complete";
     start(state.phase === "ready" ? (isWhole ? "repair" : "install") : (state.task ?? "install"));
   });
-  $("stop").addEventListener("click", () => act("/stop"));
-  $("look").addEventListener("click", () => act("/look"));
-  $("back").addEventListener("click", () => act("/look"));
+  for (const [button, path] of [
+    ["stop", "/stop"], ["look", "/look"], ["back", "/look"], ["review", "/review"],
+  ]) {
+    $(button).addEventListener("click", () => act(path));
+  }
   $("copy").addEventListener("click", copyLog);
+  $("language").addEventListener("change", (event) => speak(event.target.value));
   $("remove").addEventListener("click", () => $("confirmation").showModal());
   $("confirmation").addEventListener("close", () => {
     if ($("confirmation").returnValue === "yes") start("remove");
     $("confirmation").returnValue = "";
   });
+  listenToSlider();
   addEventListener("pagehide", sayGoodbye);
   addEventListener("beforeunload", (event) => {
     if (state.phase === "running") event.preventDefault();
@@ -256,10 +206,9 @@ function listen() {
 }
 
 async function follow() {
-  let lines = 0;
   for (;;) {
-    state = { ...state, ...(await readState(state.version ?? 0, lines)) };
-    lines += state.log.length;
+    state = { ...state, ...(await readState(state.version ?? 0, log.length)) };
+    log = log.concat(state.log);
     appendLog(state.log);
     if (state.transfer) speed.add(state.received, performance.now());
     render();
@@ -268,13 +217,13 @@ async function follow() {
 }
 
 async function main() {
-  await loadTexts();
+  await speak();
   listen();
   try {
     await connect();
     await follow();
   } catch {
-    state = { ...state, phase: "lost", error: "" };
+    state = { ...state, phase: "lost", error: null };
     render();
   }
 }

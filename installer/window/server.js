@@ -7,7 +7,7 @@ export async function connect() {
   const key = location.hash.slice(1);
   if (!key) return;
   // The key is of use once, and neither history nor bookmarks need it.
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
   const answer = await post("/session", { key });
   if (answer.ok) sessionStorage.setItem(STORE, (await answer.json()).token);
 }
@@ -19,10 +19,20 @@ export async function readState(seen, line) {
   return answer.json();
 }
 
-/** Ask for something to be done; returns a sentence when it is refused, else nothing. */
+/** Ask for something to be done; returns what the installer says when it refuses. */
 export async function ask(path, body = {}) {
   const answer = await post(path, body);
-  return answer.ok ? "" : (await answer.json()).error;
+  if (answer.ok) return null;
+  const { error, message } = await answer.json();
+  return message ?? { code: "error.refused", values: { reason: error } };
+}
+
+/** The address of one of the example's pictures, "before" or "after". Throws. */
+export async function readPicture(name) {
+  // Elements cannot send the token themselves.
+  const answer = await fetch(`/example/${name}`, { headers: authorization() });
+  if (!answer.ok) throw new Error(`the installer answered ${answer.status}`);
+  return URL.createObjectURL(await answer.blob());
 }
 
 /** Tell that the page is going, with the last breath it has. */

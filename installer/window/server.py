@@ -14,14 +14,16 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from installer.errors import InstallationError
+from installer.messages import languages
+from installer.window.language import accepted_languages, catalogue_for, choose_language
 from installer.window.session import TASKS, Session
 
 HOST: Final = "127.0.0.1"
@@ -41,15 +43,15 @@ _HERE = Path(__file__).resolve().parent
 _FILES: Final = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/server.js": ("server.js", "text/javascript"),
-    "/progress.js": ("progress.js", "text/javascript"),
-    "/words.js": ("words.js", "text/javascript"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("elements", "page", "plan", "progress", "result", "server", "words")
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -57,23 +59,6 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-def read_catalogue(languages: str, folder: Path = _HERE / "catalogue") -> dict[str, str]:
-    """The page's texts in the first of the browser's languages that there is, else in English.
-
-    Args:
-        languages: as in the header Accept-Language, the best first: "de-AT,de;q=0.9,en;q=0.8".
-        folder: holds one flat JSON object for each language; English has every key.
-    """
-    texts: dict[str, str] = json.loads((folder / "en.json").read_text(encoding="utf-8"))
-    names = {path.stem.lower(): path for path in folder.glob("*.json")}
-    for language in languages.lower().split(","):
-        tag = language.split(";")[0].strip()
-        for name in (tag, tag.split("-")[0]):
-            if name in names:
-                return {**texts, **json.loads(names[name].read_text(encoding="utf-8"))}
-    return texts
 
 
 class WindowServer(ThreadingHTTPServer):
@@ -93,7 +78,13 @@ class WindowServer(ThreadingHTTPServer):
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._lock = threading.Lock()
         self._ends_at = time.monotonic() + _START_SECONDS
-        self.address = f"http://{HOST}:{self.port}/#{self._key}"
+        self.address = self.address_for([])
+
+    def address_for(self, languages: Sequence[str]) -> str:
+        """The address for a user of these languages, the best first; without any it is the
+        browser that knows them."""
+        query = urlencode([("language", tag) for tag in languages])
+        return f"http://{HOST}:{self.port}/{'?' if query else ''}{query}#{self._key}"
 
     def exchange(self, key: str) -> str | None:
         """The token for the key of the address; the key is of use once."""
@@ -147,11 +138,26 @@ class _Handler(BaseHTTPRequestHandler):
             name, kind = _FILES[url.path]
             self._answer(HTTPStatus.OK, (_HERE / name).read_bytes(), kind)
         elif url.path == "/catalogue.json":
-            self._answer_json(read_catalogue(self.headers.get("Accept-Language", "")))
+            self._tell_catalogue(parse_qs(url.query))
         elif url.path == "/state" and self._is_allowed():
             self._tell_state(parse_qs(url.query))
-        elif url.path != "/state":
+        elif url.path.startswith("/example/") and self._is_allowed():
+            self._send_picture(url.path.removeprefix("/example/"))
+        elif url.path != "/state" and not url.path.startswith("/example/"):
             self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
+
+    def _tell_catalogue(self, query: dict[str, list[str]]) -> None:
+        # What the user chose, or the system says, comes before what the browser would like.
+        wanted = query.get("language", [])
+        wanted += accepted_languages(self.headers.get("Accept-Language", ""))
+        self._answer_json(catalogue_for(choose_language(wanted, languages())))
+
+    def _send_picture(self, which: str) -> None:
+        path = self.server.session.picture(which)
+        if path is None:
+            self._refuse(HTTPStatus.NOT_FOUND, "There is no such picture.")
+        else:
+            self._answer(HTTPStatus.OK, path.read_bytes(), "image/png")
 
     def _tell_state(self, query: dict[str, list[str]]) -> None:
         try:
@@ -184,12 +190,14 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 session.start(body["task"], [str(folder) for folder in profiles])
             except InstallationError as error:
-                self._refuse(HTTPStatus.CONFLICT, str(error))
+                self._refuse(HTTPStatus.CONFLICT, str(error), error.message.facts())
                 return
         elif self.path == "/stop":
             session.stop()
         elif self.path == "/look":
             session.look()
+        elif self.path == "/review":
+            session.open_review()
         elif self.path == "/bye":
             self.server.heard(_RETURN_SECONDS)
         else:
@@ -230,8 +238,12 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return body
 
-    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        self._answer(status, json.dumps({"error": sentence}).encode(), "application/json")
+    def _refuse(
+        self, status: HTTPStatus, sentence: str, facts: dict[str, Any] | None = None
+    ) -> None:
+        # Only what a user can bring about is worded in the user's language.
+        answer = {"error": sentence, "message": facts}
+        self._answer(status, json.dumps(answer).encode(), "application/json")
 
     def _answer_json(self, facts: dict[str, Any]) -> None:
         self._answer(HTTPStatus.OK, json.dumps(facts).encode(), "application/json")

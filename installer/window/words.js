@@ -1,22 +1,54 @@
 // The page's texts, and sizes and times in the user's language.
 
-const texts = {};
+const STORE = "restore-old-photo-language";
+let texts = {};
+let language = "en";
 
-/** Read the catalogue, and put its texts into the page. */
-export async function loadTexts() {
-  Object.assign(texts, await (await fetch("/catalogue.json")).json());
-  document.documentElement.lang = texts.language;
+/**
+ * Read the catalogue, and put its texts into the page.
+ *
+ * @param {string} [chosen] the tag of a language; without it that of the last choice, of the
+ *   address, or of the browser.
+ * @returns the names of all languages, by their tags.
+ */
+export async function loadTexts(chosen) {
+  if (chosen) sessionStorage.setItem(STORE, chosen);
+  const wanted = chosen ?? sessionStorage.getItem(STORE);
+  const query = wanted ? `?${new URLSearchParams({ language: wanted })}` : location.search;
+  const catalogue = await (await fetch(`/catalogue.json${query}`)).json();
+  ({ texts, language } = catalogue);
+  document.documentElement.lang = language;
   for (const node of document.querySelectorAll("[data-text]")) {
     node.textContent = text(node.dataset.text);
   }
-  for (const node of document.querySelectorAll("[data-label]")) {
-    node.setAttribute("aria-label", text(node.dataset.label));
+  for (const [name, attribute] of Object.entries({ label: "aria-label", alt: "alt" })) {
+    for (const node of document.querySelectorAll(`[data-${name}]`)) {
+      node.setAttribute(attribute, text(node.dataset[name]));
+    }
   }
+  return catalogue.names;
+}
+
+/** The tag of the language that is shown. */
+export function currentLanguage() {
+  return language;
 }
 
 /** The text with this key, its {placeholders} filled. */
 export function text(key, values = {}) {
-  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => shown(values[name]));
+}
+
+/** What the installer says as {code, values}. */
+export function say(message) {
+  return message ? text(message.code, message.values) : "";
+}
+
+function shown(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "object") return String(value);
+  if ("code" in value) return say(value);
+  return "bytes" in value ? size(value.bytes) : duration(value.seconds);
 }
 
 /** "190 MB", "1.5 GB". */
@@ -46,5 +78,5 @@ export function shortName(name) {
 }
 
 function number(value, options) {
-  return new Intl.NumberFormat(texts.language, options).format(value);
+  return new Intl.NumberFormat(language, options).format(value);
 }

@@ -131,7 +131,7 @@ class Training:
         self.module = module.to(self.device).train()
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.module).eval()
-        self.reduced = _computes_bfloat16(self.device)
+        self.reduced = computes_bfloat16(self.device)
         self.optimisers = [
             torch.optim.Adam(p.parameters(self.module), lr=config.learning_rate, betas=p.betas)
             for p in players
@@ -253,7 +253,8 @@ class Training:
         self.progress = Progress(**state["progress"])
 
 
-def _computes_bfloat16(device: torch.device) -> bool:
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device has units for bfloat16."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -35,7 +35,7 @@ def log_error(output: Tensor, target: Tensor, where: Tensor | None = None) -> Te
     right counts as much as one that is nearly lost, so that good pictures are left alone.
 
     Args:
-        where: (B, 1, H, W), 1 on the pixels that count; pictures without any do not.
+        where: (B, 1, H, W), the weight of each pixel; pictures without any do not count.
 
     Returns:
         0 where no pixel counts.

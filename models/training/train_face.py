@@ -32,7 +32,14 @@ from models.training.degradations.dice import Dice
 from models.training.degradations.faces import aged_faces, common_side, printed_faces, resized
 from models.training.degradations.marks import ByteArray, FloatArray
 from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor
-from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
+from models.training.loop import (
+    LoopConfig,
+    Player,
+    Progress,
+    Training,
+    begin_with,
+    computes_bfloat16,
+)
 from models.training.settings import Settings, parse_settings
 
 INFERENCE = {"residual": True}
@@ -73,7 +80,7 @@ class FaceConfig(LoopConfig):
     blocks: int = 2
     modulation_width: int = 128
     perceptual: float = 0.0
-    identity: float = 0.5
+    identity: float = 4.0
     features: float = 3.0
 
     @property
@@ -136,7 +143,9 @@ def restored_in_part(aged: Tensor, dice: Dice, restoration: RestorationUNet) -> 
     strength = (dice.uniform(len(aged), 0.5, 1.5).clamp_max(1) * chosen).to(aged.device)
     restoration.to(aged.device)
     x = aged * 2 - 1
-    change: Tensor = restoration(x, torch.zeros_like(x[:, :1]), x).float()
+    kind = aged.device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=computes_bfloat16(aged.device)):
+        change: Tensor = restoration(x, torch.zeros_like(x[:, :1]), x).float()
     return torch.clamp(aged + strength * change / 2, 0, 1)
 
 
@@ -149,7 +158,7 @@ def compute_loss(
 ) -> dict[str, Tensor]:
     output, clean = module(batch["degraded"]), batch["clean"]
     weight = feature_weights(clean.shape[2], config.features).to(clean.device)
-    terms = {"pixels": losses.charbonnier(output, clean, weight)}
+    terms = {"pixels": losses.log_error(output, clean, weight.expand_as(clean[:, :1]))}
     if perceptual is not None:
         terms["perceptual"] = config.perceptual * perceptual(output, clean)
     if descriptor is not None:

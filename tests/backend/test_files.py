@@ -185,7 +185,7 @@ def write_truncated_jpeg(path: Path) -> None:
     ("name", "write", "code"),
     [
         ("cmyk.jpg", lambda path: Image.new("CMYK", (4, 4)).save(path), "color-model"),
-        ("float.tif", write_float_tiff, "pixel-type"),
+        ("float.tif", write_float_tiff, "floating-point"),
         ("animated.webp", write_animated, "animated"),
         ("pages.tif", write_animated, "several-pages"),
         ("picture.gif", lambda path: Image.new("L", (4, 4)).save(path), "file-format"),

@@ -1,4 +1,4 @@
-"""Restoring at any size: plans, too little memory, reduced statistics, precision, the cache."""
+"""Restoring at any size: plans, too little memory, reduced statistics, precision."""
 
 from __future__ import annotations
 
@@ -6,57 +6,25 @@ import errno
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from backend import memory, precision, restorer, tiling
-from backend.cache import Cache
+from backend import memory, precision, tiling
 from backend.device import memory_errors_explained
 from backend.errors import DeviceError, OptionsError
-from backend.geometry import Box, Size
-from backend.monitor import Monitor
+from backend.geometry import Size
 from backend.networks import Networks
 from backend.options import Options
 from backend.preparation import prepare
 from backend.restorer import Restorer
-from backend.results import Event, Note
-from backend.stages import restoration
-from backend.stages.restoration import repair_scratches, restore_global
-from backend.streaming import attention
-from backend.streaming.attention import Attention
-from backend.streaming.maps import MemoryMap
-from backend.streaming.steps import Rows, Shape
+from backend.stages.restoration import restore_global
 from backend.streaming.stream import Plan, Stream
-from backend.tensors import to_image
-from models.layers import PartialNonLocalBlock, undamaged_cells
 from models.loading import bundled_weights
 from models.scratch_unet import ScratchUNet
 from tests.backend.networks import RandomWeights, random_networks
-from tests.backend.photos import portrait, scratched
+from tests.backend.restoring import CPU, listening, official, photo
 
-CPU = torch.device("cpu")
 MEGAPIXELS_12 = Size(4000, 3000)
-
-
-def listening() -> tuple[Monitor, list[str]]:
-    codes: list[str] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Note):
-            codes.append(event.code)
-
-    return Monitor("restoration", listen, lambda: False), codes
-
-
-def official(**changes: Any) -> Networks:
-    return Networks(RandomWeights("official"), CPU, fast_type=torch.float32, **changes)
-
-
-def photo() -> tuple[Tensor, np.ndarray[Any, np.dtype[np.uint8]]]:
-    pixels, damage = scratched(portrait())
-    return to_image(pixels), damage
 
 
 def plans_for(available: int, folder: Path, first: Plan | None = None) -> list[Plan]:
@@ -91,6 +59,30 @@ def test_a_full_disk_is_not_planned_with(tmp_path: Path, monkeypatch: pytest.Mon
 def test_maps_move_beside_an_accelerator_that_is_too_small(tmp_path: Path) -> None:
     chosen = plans_for(16 * 2**30, tmp_path, Plan(torch.device("meta")))
     assert [plan.has_maps_there for plan in chosen[:4]] == [True, True, True, False]
+
+
+def test_maps_that_an_accelerator_cannot_hold_go_to_the_computers_memory_not_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(torch.device("meta"), torch.bfloat16)
+    monkeypatch.setattr(memory, "budget", lambda *_: 8 * 2**30)
+    chosen = plans_for(2**29, tmp_path, plan)
+    assert [(p.has_maps_there, p.folder) for p in chosen[:2]] == [(False, None)] * 2
+    assert chosen[0].strip_bytes > memory.LARGEST_STRIP_BYTES
+    monkeypatch.setattr(memory, "budget", lambda *_: 2**29)
+    assert plans_for(2**29, tmp_path, plan)[0].folder == tmp_path
+
+
+def test_what_torch_keeps_of_a_graphics_cards_memory_counts_as_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (
+        ("mem_get_info", (1000, 5000)),
+        ("memory_reserved", 700),
+        ("memory_allocated", 400),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda _, v=value: v)
+    assert memory.free_bytes(torch.device("cuda")) == 1300
 
 
 def test_the_free_memory_is_known_and_the_users_limit_goes_first() -> None:
@@ -188,139 +180,6 @@ def test_tiles_shrink_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiling, "run_tiled", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(DeviceError, match="memory is too small"), memory_errors_explained():
         restore_global(image, damage, networks, monitor)
-
-
-def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistics(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(restoration, "EXACT_REPAIR_PIXELS", 1000)
-    for name, value in (("TILE", 128), ("OVERLAP", 64), ("REDUCED_PIXELS", 20_000)):
-        monkeypatch.setattr(restorer, name, value)
-    image, damage = photo()
-    damage[:, :150] = 0
-    boxes: list[Box] = []
-    tiles = Restorer.tiles
-
-    def noted(self: Restorer, image: Tensor, mask: Tensor, monitor: Monitor, needed: Any) -> Any:
-        def is_needed(box: Box) -> bool:
-            boxes.append(box)
-            return bool(needed(box))
-
-        return tiles(self, image, mask, monitor, is_needed)
-
-    monkeypatch.setattr(Restorer, "tiles", noted)
-    result, coverage = restore_global(image, damage, official(), listening()[0], only_damage=True)
-    assert boxes
-    assert bool((coverage[0, 0][torch.from_numpy(damage) > 0] > 0).all())
-    assert bool((coverage == 0).any())
-    repaired, box = repair_scratches(image, damage, official(), listening()[0])
-    assert repaired.shape[2:] == box.size.shape
-    assert bool(repaired.isfinite().all())
-    assert bool(result.isfinite().all())
-
-
-def test_a_second_run_with_another_mask_computes_only_what_changed() -> None:
-    networks = Networks(RandomWeights(), CPU, fast_type=torch.float32, cache_bytes=2**26)
-    image = torch.rand(1, 3, 600, 600)
-    damage = np.zeros((600, 600), np.uint8)
-    monitor = listening()[0]
-    first, _ = restore_global(image, damage, networks, monitor)
-    calls = 0
-    module = networks.restoration()
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-
-    module.register_forward_hook(count)
-    again, _ = restore_global(image, damage, networks, monitor)
-    assert torch.equal(first, again)
-    assert calls == 0
-    damage[20:40, 20:40] = 255
-    changed, _ = restore_global(image, damage, networks, monitor)
-    assert calls == 1
-    fresh = Networks(RandomWeights(), CPU, fast_type=torch.float32)
-    assert torch.equal(changed, restore_global(image, damage, fresh, monitor)[0])
-
-
-def test_the_cache_keeps_to_its_size_and_forgets_the_longest_unused() -> None:
-    cache, made = Cache(3 * 40), []
-
-    def get(value: float) -> Tensor:
-        def compute() -> Tensor:
-            made.append(value)
-            return torch.full((10,), value)
-
-        return cache.get("x", [torch.tensor([value])], compute)
-
-    for value in (1.0, 2.0, 3.0, 1.0, 4.0, 1.0, 2.0):
-        assert float(get(value)[0]) == value
-    assert made == [1.0, 2.0, 3.0, 4.0, 2.0]
-    cache.get("too large", [], lambda: torch.zeros(1000))
-    cache.clear()
-    get(1.0)
-    assert made[-1] == 1.0
-
-
-def test_inputs_of_another_shape_or_use_are_other_inputs() -> None:
-    cache = Cache(1000)
-    x = torch.zeros(2, 3)
-    values = [
-        cache.get(what, inputs, lambda n=n: torch.tensor(float(n)))  # type: ignore[misc]
-        for n, (what, inputs) in enumerate([("a", [x]), ("b", [x]), ("a", [x.T]), ("a", [x, x])])
-    ]
-    assert [float(value) for value in values] == [0, 1, 2, 3]
-
-
-def collected(cells: Tensor, block: PartialNonLocalBlock, trust: Tensor, **limits: int) -> Tensor:
-    shape = Shape(*cells.shape[1:])
-    kept = MemoryMap(shape, torch.float32, CPU)
-    kept.write(Rows(0, shape.height), cells)
-    found = Attention(block, kept, trust, CPU, torch.float32, **limits)
-    return torch.cat([strip for _, strip in found.strips(lambda _: None)], dim=2)
-
-
-@pytest.mark.parametrize("sharpness", [1.0, 60.0])
-def test_the_streamed_attention_is_the_blocks_own(
-    sharpness: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(2)
-    block = PartialNonLocalBlock(12, blocks=1).requires_grad_(False)
-    block.theta.weight.mul_(sharpness)
-    cells = torch.randn(1, 12, 14, 19) * 2
-    mask = torch.zeros(1, 1, 56, 76)
-    mask[..., :50, 8:70] = 1
-    trust = undamaged_cells(mask, 14, 19)
-    expected = block.W(block._attend(cells, trust))
-    monkeypatch.setattr(attention, "_QUERIES", 40)
-    monkeypatch.setattr(attention, "_KEYS_AT_A_TIME", 33)
-    torch.testing.assert_close(collected(cells, block, trust), expected, rtol=0, atol=1e-4)
-    plain = attention._attend_to_few
-    query, keys = torch.randn(5, 12), torch.randn(9, 12)
-    fused = plain(query, keys)
-    scores = query @ keys.T
-    expected_pair = scores.softmax(1) @ keys, scores.logsumexp(1, keepdim=True)
-    for ours, naive in zip(fused, expected_pair, strict=True):
-        torch.testing.assert_close(ours, naive, rtol=0, atol=1e-5)
-
-
-def test_limited_attention_is_close_to_the_exact_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With random weights, and as large a share of keys left out as at 12 megapixels."""
-    weights = RandomWeights("official")
-    block = weights.load("mapping_scratch").NL
-    vae, wide = weights.load("vae_a"), weights.load("mapping_scratch").before_NL
-    image, damage = photo()
-    trust = undamaged_cells(torch.from_numpy(damage / 255.0).float()[None, None], 60, 60)
-    with torch.no_grad():
-        cells = wide(vae.encode(image * 2 - 1))
-        exact = collected(cells, block, trust)
-        monkeypatch.setattr(attention, "KEYS_BEYOND", 3600 // 11)
-        monkeypatch.setattr(attention, "KEYS_FOR_STATISTICS", 3600 // 91)
-        limited = collected(cells, block, trust, largest_exact=1000)
-    error = (limited - exact).abs().mean() / cells.abs().mean()
-    assert 0 < float(error) < 0.1
 
 
 @pytest.mark.skipif(

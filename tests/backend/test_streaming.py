@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from backend.errors import Cancelled
-from backend.streaming import winograd
+from backend.planned import Modules, stream
+from backend.streaming import patches, winograd
+from backend.streaming.convolutions import Convolution, Rows, Shape, Transposed
+from backend.streaming.cost import Damage, total_cost
 from backend.streaming.maps import FileMap, MapStore, Picture
 from backend.streaming.statistics import Statistics
-from backend.streaming.steps import Convolution, Rows, Shape, Transposed, list_steps
-from backend.streaming.stream import Plan, Stream, total_cost
-from models.latent_mapping import QualityMapping, ScratchMapping
-from models.layers import Normalization, undamaged_cells
+from backend.streaming.steps import list_steps
+from backend.streaming.stream import Plan, Stream
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
+from models.layers import Normalization
 from models.pseudo_random import PseudoRandomWeights
 from models.restoration_vae import RestorationVAE
 from tests.backend.photos import portrait
@@ -40,6 +43,10 @@ def make_networks(kind: str, normalization: Normalization) -> tuple[RestorationV
         mapping: nn.Module = QualityMapping(
             latent_channels=8, width=16, residual_blocks=2, normalization=normalization
         )
+    elif kind == "high resolution":
+        mapping = HighResolutionMapping(
+            latent_channels=8, width=16, residual_blocks=1, normalization=normalization
+        )
     else:
         mapping = ScratchMapping(
             latent_channels=8,
@@ -53,21 +60,17 @@ def make_networks(kind: str, normalization: Normalization) -> tuple[RestorationV
 
 def at_once(vae: RestorationVAE, mapping: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
     z = vae.encode(x)
-    return vae.decode(mapping(z, mask) if isinstance(mapping, ScratchMapping) else mapping(z))
+    return vae.decode(mapping(z) if isinstance(mapping, QualityMapping) else mapping(z, mask))
 
 
 def parts_of(vae: RestorationVAE, mapping: nn.Module) -> list[nn.Module]:
-    if isinstance(mapping, ScratchMapping):
-        return [vae.encoder, mapping.before_NL, mapping.NL, mapping.after_NL, vae.decoder]
-    assert isinstance(mapping, QualityMapping)
-    return [vae.encoder, mapping.model, vae.decoder]
+    return list(Modules(vae, mapping, vae).used)  # type: ignore[arg-type]
 
 
 def streamed(parts: list[nn.Module], x: Tensor, mask: Tensor, plan: Plan) -> Tensor:
     result = Picture(torch.empty_like(x))
-    trust = undamaged_cells(mask, x.shape[2] // 4, x.shape[3] // 4)
-    stream = Stream(plan, x.shape[2] * x.shape[3], trust, lambda _: None)
-    stream.run(list_steps(*parts), Picture(x), result)
+    run = Stream(plan, x.shape[2] * x.shape[3], Damage.of(mask), lambda _: None)
+    run.run(list_steps(*parts), Picture(x), result)
     return result.values
 
 
@@ -80,7 +83,7 @@ def make_mask(x: Tensor, damage: str) -> Tensor:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("damage", ["nothing", "a scratch"])
-@pytest.mark.parametrize("kind", ["quality", "scratch"])
+@pytest.mark.parametrize("kind", ["quality", "scratch", "high resolution"])
 @pytest.mark.parametrize("normalization", ["instance", "none"])
 def test_a_streamed_picture_is_the_whole_one(
     normalization: Normalization, kind: str, damage: str, way: str
@@ -92,17 +95,18 @@ def test_a_streamed_picture_is_the_whole_one(
     torch.testing.assert_close(result, at_once(vae, mapping, x, mask), rtol=0, atol=EXACT)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(
+    kind=st.sampled_from(["scratch", "high resolution"]),
     height=st.integers(8, 40),
     width=st.integers(8, 40),
     strip_bytes=st.integers(1, 60_000),
     top=st.integers(0, 100),
 )
 def test_every_size_and_every_strip_gives_the_whole_picture(
-    height: int, width: int, strip_bytes: int, top: int
+    kind: str, height: int, width: int, strip_bytes: int, top: int
 ) -> None:
-    vae, mapping = make_networks("scratch", "instance")
+    vae, mapping = make_networks(kind, "instance")
     generator = torch.Generator().manual_seed(height * width)
     x = torch.rand(1, 3, 4 * height, 4 * width, generator=generator) * 2 - 1
     mask = torch.zeros(1, 1, *x.shape[2:])
@@ -120,6 +124,28 @@ def test_maps_in_files_give_the_whole_picture_and_leave_no_files(tmp_path: Path)
     result = streamed(parts_of(vae, mapping), x, mask, plan)
     torch.testing.assert_close(result, at_once(vae, mapping, x, mask), rtol=0, atol=EXACT)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("original_border", [False, True])
+@pytest.mark.parametrize("at_a_time", [1, 2**26])
+@pytest.mark.parametrize("size", [(96, 128), (100, 140), (40, 300)])
+def test_patches_are_copied_as_at_once_at_any_border_and_with_little_memory(
+    size: tuple[int, int], at_a_time: int, original_border: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "LARGEST_QUERIES_BYTES", at_a_time)
+    monkeypatch.setattr(patches, "_CELLS_AT_A_TIME", 100)
+    vae, mapping = make_networks("high resolution", "instance")
+    assert isinstance(mapping, HighResolutionMapping)
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    mask = torch.zeros(1, 1, *size)
+    mask[..., 4:30, 15:72] = 1
+    mask[..., -16:, -20:] = 1
+    z = mapping(vae.encode(x), mask, original_border=original_border)
+    modules, plan = Modules(vae, mapping, vae), Plan(CPU, strip_bytes=3000)
+    result = stream(modules, x, mask, plan, lambda _: None, original_border=original_border).picture
+    torch.testing.assert_close(result, vae.decode(z), rtol=0, atol=EXACT)
+    unfilled = vae.decode(mapping(vae.encode(x), torch.zeros_like(mask)))
+    assert float((result - unfilled).abs().max()) > 100 * EXACT
 
 
 @pytest.mark.parametrize("changes", [{"kept": torch.float16}, {"compute": torch.bfloat16}])
@@ -231,21 +257,21 @@ def test_a_layer_that_cannot_be_streamed_is_refused() -> None:
 
 
 @pytest.mark.parametrize("damage", ["nothing", "a scratch"])
-def test_progress_reaches_the_announced_cost(damage: str) -> None:
-    vae, mapping = make_networks("scratch", "instance")
+@pytest.mark.parametrize("kind", ["scratch", "high resolution"])
+def test_progress_reaches_the_announced_cost(kind: str, damage: str) -> None:
+    vae, mapping = make_networks(kind, "instance")
     x = torch.rand(1, 3, 64, 64)
-    trust = undamaged_cells(make_mask(x, damage), 16, 16)
+    hurt = Damage.of(make_mask(x, damage))
     steps = list_steps(*parts_of(vae, mapping))
     seen: list[float] = []
-    stream = Stream(Plan(CPU, strip_bytes=3000), 64 * 64, trust, seen.append)
-    stream.run(steps, Picture(x), Picture(torch.empty_like(x)))
-    assert sum(seen) == pytest.approx(total_cost(steps, Shape(3, 64, 64), trust), rel=0.15)
+    run = Stream(Plan(CPU, strip_bytes=3000), 64 * 64, hurt, seen.append)
+    run.run(steps, Picture(x), Picture(torch.empty_like(x)))
+    assert sum(seen) == pytest.approx(total_cost(steps, Shape(3, 64, 64), hurt), rel=0.15)
 
 
 def test_a_stop_is_noticed_inside_a_strip() -> None:
     vae, mapping = make_networks("scratch", "instance")
     x = torch.rand(1, 3, 64, 64)
-    trust = undamaged_cells(make_mask(x, "a scratch"), 16, 16)
     calls = 0
 
     def stop(cost: float) -> None:
@@ -255,7 +281,8 @@ def test_a_stop_is_noticed_inside_a_strip() -> None:
         if calls == 200:
             raise Cancelled("stop")
 
-    stream = Stream(Plan(CPU, strip_bytes=3000), 64 * 64, trust, stop)
+    damage = Damage.of(make_mask(x, "a scratch"))
+    run = Stream(Plan(CPU, strip_bytes=3000), 64 * 64, damage, stop)
     with pytest.raises(Cancelled):
-        stream.run(list_steps(*parts_of(vae, mapping)), Picture(x), Picture(x.clone()))
+        run.run(list_steps(*parts_of(vae, mapping)), Picture(x), Picture(x.clone()))
     assert calls == 200

@@ -19,10 +19,8 @@ from backend.images import Picture
 from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
-from backend.streaming.maps import Picture as PictureMap
-from backend.streaming.steps import list_steps
-from backend.streaming.stream import Plan, Stream
-from models.layers import undamaged_cells
+from backend.planned import Modules, stream
+from backend.streaming.stream import Plan
 from models.pseudo_random import PseudoRandomWeights
 from tests.benchmarks import plain
 from tests.benchmarks.photos import make_photo
@@ -78,30 +76,12 @@ def measure_original(
         if formulation == "plain":
             result = plain.restore(x, mask, encoder, mapping, decoder)  # type: ignore[arg-type]
         else:
-            kind = getattr(torch, formulation)
-            result = stream(x, mask, (encoder, mapping, decoder), kind)
+            plan = Plan(torch.device("cpu"), compute=getattr(torch, formulation))
+            modules = Modules(encoder, mapping, decoder)  # type: ignore[arg-type]
+            result = stream(modules, x, mask, plan, lambda _: None).picture
         seconds = time.perf_counter() - started
     np.save(output, result.numpy())
     return {"seconds": seconds, "peak_mb": peak_megabytes()}
-
-
-def stream(
-    x: torch.Tensor,
-    mask: torch.Tensor,
-    networks: tuple[Any, Any, Any],
-    kind: torch.dtype,
-) -> torch.Tensor:
-    encoder, mapping, decoder = networks
-    middle = [
-        getattr(mapping, n) for n in ("before_NL", "NL", "after_NL", "model") if hasattr(mapping, n)
-    ]
-    steps = list_steps(encoder.encoder, *middle, decoder.decoder)
-    height, width = x.shape[2:]
-    trust = undamaged_cells(mask, height // 4, width // 4)
-    result = PictureMap(torch.empty_like(x))
-    run = Stream(Plan(torch.device("cpu"), compute=kind), width * height, trust, lambda _: None)
-    run.run(steps, PictureMap(x), result)
-    return result.values
 
 
 def main(text: str) -> None:

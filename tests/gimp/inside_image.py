@@ -105,6 +105,11 @@ def convert_indexed(image):
     )
 
 
+def open_file(path):
+    """The image in a file, as GIMP opens it."""
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(path)).get_id()
+
+
 def save(image, path):
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image_of(image), Gio.File.new_for_path(path), None)
 

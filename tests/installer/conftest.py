@@ -57,11 +57,32 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 CLI = """
-import sys
+import os, pathlib, sys
+
+# The smallest pictures that there are, one red and one green.
+PICTURES = {"demo-aged.png": "ff0000", "demo-restored.png": "00ff00"}
+
+def png(color):
+    import struct, zlib
+    def chunk(kind, data):
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+    pixels = zlib.compress(b"\\0" + bytes.fromhex(color))
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    return b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + (
+        chunk(b"IEND", b""))
 
 def main():
     print("program called with", *sys.argv[1:])
-    return 1 if "unreadable.png" in sys.argv[-1] else 0
+    if "unreadable.png" in sys.argv[-1] or os.environ.get("PROGRAM_FAILS") == sys.argv[1]:
+        print("Error: it is broken.")
+        return 1
+    if sys.argv[1] == "demo":
+        folder = pathlib.Path(sys.argv[3])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, color in PICTURES.items():
+            (folder / name).write_bytes(png(color))
+    return 0
 """
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from installer.console import Speed, size_text, transfer_line
+from installer.console import Speed, transfer_line
+from installer.messages import size_text
 from installer.report import Transfer
 
 

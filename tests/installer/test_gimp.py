@@ -49,9 +49,9 @@ def test_every_profile_from_2_10_on_receives_it_and_older_ones_are_mentioned(
     wanted = [".config/GIMP/2.10", ".config/GIMP/3.0", ".config/GIMP/3.2"]
     assert folders_of(targets, tmp_path) == wanted
     assert len(targets.notes) == 2
-    assert "GIMP 2.8" in targets.notes[0]
-    assert "too old" in targets.notes[0]
-    assert "Python 2.7" in targets.notes[1]
+    assert "GIMP 2.8" in str(targets.notes[0])
+    assert "too old" in str(targets.notes[0])
+    assert "Python 2.7" in str(targets.notes[1])
 
 
 @pytest.mark.parametrize(("version", "host"), [("2.10", "gimp2"), ("3.0", "gimp3")])
@@ -72,7 +72,7 @@ def test_no_gimp_at_all_is_one_sentence(tmp_path: Path) -> None:
     targets = targets_of(tmp_path)
     assert targets.profiles == []
     assert len(targets.notes) == 1
-    assert "No GIMP was found" in targets.notes[0]
+    assert "No GIMP was found" in str(targets.notes[0])
 
 
 @posix_only
@@ -99,7 +99,7 @@ def test_a_folder_that_would_keep_gimp_from_taking_over_older_settings_is_not_ma
     make_profile(tmp_path / "home", "2.10")
     targets = targets_of(tmp_path / "home", tmp_path / "bin")
     assert folders_of(targets, tmp_path / "home") == [".config/GIMP/2.10"]
-    assert any("start it once" in note for note in targets.notes)
+    assert any("start it once" in str(note) for note in targets.notes)
 
 
 @posix_only
@@ -156,6 +156,14 @@ def test_a_damaged_plug_in_is_told_from_a_missing_one(tmp_path: Path) -> None:
     step.do()
     (tmp_path / "plug-ins/restore-old-photo/restore_old_photo_shared/client.py").write_text("")
     assert step.condition() == "damaged"
+    step.do()
+    assert step.condition() == "done"
+
+
+def test_a_plug_in_of_another_version_is_outdated_and_not_damaged(tmp_path: Path) -> None:
+    PluginStep(Profile(tmp_path, "3.0"), {**INSTALLATION, "version": "0.0.9"}).do()
+    step = PluginStep(Profile(tmp_path, "3.0"), INSTALLATION)
+    assert step.condition() == "outdated"
     step.do()
     assert step.condition() == "done"
 

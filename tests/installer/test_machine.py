@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from installer.environment import Environment
+from installer.errors import InstallationError
 from installer.machine import Machine, look_at_machine
+from installer.messages import Message
 from installer.pip import Pip
 from installer.report import Report
 from installer.torch_index import torch_index
@@ -64,8 +67,19 @@ class PretendPip(Pip):
         return ""
 
 
-def index_of(folder: Path, versions: str, uv: str, processor: str = "cpu") -> str | None:
-    environment = Environment(folder / "environment", folder / "log", Report())
+class Listening(Report):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def detail(self, line: Message) -> None:
+        self.lines.append(str(line))
+
+
+def index_of(
+    folder: Path, versions: str, uv: str, processor: str = "cpu", report: Report | None = None
+) -> str | None:
+    environment = Environment(folder / "environment", folder / "log", report or Report())
     environment.pip = PretendPip(folder, versions, uv)
     machine = Machine("linux", "cuda" if processor == "cuda" else "cpu")
     index = torch_index(environment, machine, "torch==2.13.0")
@@ -89,5 +103,21 @@ class TestIndex:
     def test_an_index_that_somebody_set_up_for_pip_counts(self, tmp_path: Path) -> None:
         assert index_of(tmp_path, "2.13.0+cpu, 2.13.0", "exit 1") is None
 
-    def test_where_nothing_can_be_looked_up_pip_chooses(self, tmp_path: Path) -> None:
-        assert index_of(tmp_path, "2.13.0", "echo no network; exit 2") is None
+    def test_where_nothing_can_be_looked_up_pip_chooses_and_the_costs_are_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=20_000_000_000))
+        report = Listening()
+        assert index_of(tmp_path, "2.13.0", "echo no network; exit 2", report=report) is None
+        (line,) = report.lines
+        assert "perhaps the one with CUDA: about 3.0 GB to download, 7.0 GB on disk" in line
+
+    def test_a_disk_that_is_too_small_for_pips_choice_is_said_before_the_download(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = shutil.disk_usage(tmp_path)
+        # Enough for what was announced.
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3_000_000_000))
+        with pytest.raises(InstallationError, match=r"3\.0 GB free, .* needs 10\.0 GB"):
+            index_of(tmp_path, "2.13.0", "echo no network; exit 2")

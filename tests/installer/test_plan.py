@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import pytest
 
 from installer.errors import InstallationError
 from installer.lock import only_installation
+from installer.messages import Message
 from installer.plan import Choices, Plan, check, make_plan
-from installer.report import Report, Stop
+from installer.report import Report, StoppedError
 from tests.installer.mounts import needs_mounts, read_only, small_disk
 
 
@@ -75,6 +77,35 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     assert list(home.iterdir()) == [home / ".config"]
 
 
+@pytest.mark.parametrize(
+    ("place", "step", "is_enough"),
+    [
+        ("environment/torch.so", "torch", True),
+        # It stays, and what is still to be done needs its space beside it.
+        ("environment/torch.so", "project", False),
+        ("downloads/torch.whl.part", "project", True),
+        ("weights/mine", "torch", False),
+    ],
+)
+def test_what_goes_or_is_used_again_takes_no_space_from_the_next_try(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, step: str, is_enough: bool
+) -> None:
+    plan = plan_of()
+    path = plan.data / place
+    path.parent.mkdir(parents=True)
+    path.touch()
+    # As large as half a torch, but without a single block on the disk.
+    os.truncate(path, 400_000_000)
+    plan.marker.write(step)
+    plan = plan_of()
+    usage = shutil.disk_usage(home)._replace(free=plan.needed_disk_bytes - 300_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    if is_enough:
+        check(plan)
+    else:
+        assert "the installation needs" in obstacle_of(plan)
+
+
 @needs_mounts
 def test_a_really_small_disk_is_noticed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -82,7 +113,7 @@ def test_a_really_small_disk_is_noticed(
     del home
     with small_disk(tmp_path / "disk", size_bytes=20_000_000) as disk:
         monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(disk / "data"))
-        assert "has 0.0 GB free" in obstacle_of(plan_of())
+        assert "has 20 MB free" in obstacle_of(plan_of())
 
 
 @needs_mounts
@@ -108,29 +139,69 @@ def test_an_offline_folder_is_looked_at_first(home: Path, tmp_path: Path) -> Non
     assert "no complete folder" in obstacle_of(plan)
 
 
-def test_a_second_installation_waits_and_the_lock_lasts_as_long_as_the_programs(
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no inherited locks there")
+
+
+def start_orphan(report: Report) -> subprocess.Popen[bytes]:
+    """A program of an installation; it goes on until it is told to end."""
+    command = [sys.executable, "-c", "input()"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=report.stop.descriptors)
+
+
+@posix_only
+def test_a_second_installation_is_refused_while_the_first_is_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("installer.lock._WAIT_SECONDS", 0.3)
-    stop = Stop()
-    if sys.platform == "win32":
-        pytest.skip("Windows knows no inherited locks")
-    with only_installation(tmp_path, stop):
-        orphan = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=stop.descriptors
-        )
-        with (
-            pytest.raises(InstallationError, match="Another installation is at work"),
-            only_installation(tmp_path, Stop()),
-        ):
-            pass
-    # What a killed installation leaves behind still writes.
     with (
+        only_installation(tmp_path, Report()),
         pytest.raises(InstallationError, match="Another installation is at work"),
-        only_installation(tmp_path, Stop()),
+        only_installation(tmp_path, Report()),
     ):
         pass
-    orphan.communicate(b"\n", timeout=60)
-    monkeypatch.setattr("installer.lock._WAIT_SECONDS", 20.0)
-    with only_installation(tmp_path, Stop()):
+    with only_installation(tmp_path, Report()):
         pass
+
+
+@posix_only
+def test_what_a_killed_installation_left_at_work_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("installer.lock._WAIT_SECONDS", 0.0)
+    report = Report()
+    with only_installation(tmp_path, report):
+        orphan = start_orphan(report)
+    # As a killed installation leaves it: the number of a process that is gone.
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "installation.lock").write_text(str(gone.pid))
+
+    class EndingOrphan(Report):
+        def say(self, line: Message) -> None:
+            assert line.code == "log.leftover"
+            orphan.communicate(b"\n", timeout=60)
+
+    with only_installation(tmp_path, EndingOrphan()):
+        assert orphan.returncode == 0
+    assert orphan.returncode == 0
+
+
+@posix_only
+def test_the_wait_for_it_can_be_stopped_and_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Report()
+    with only_installation(tmp_path, report):
+        orphan = start_orphan(report)
+
+    class Stopping(Report):
+        def say(self, line: Message) -> None:
+            del line
+            self.stop.request()
+
+    with pytest.raises(StoppedError), only_installation(tmp_path, Stopping()):
+        pass
+    monkeypatch.setattr("installer.lock._LEFTOVER_SECONDS", 0.3)
+    with pytest.raises(InstallationError), only_installation(tmp_path, Report()):
+        pass
+    orphan.communicate(b"\n", timeout=60)

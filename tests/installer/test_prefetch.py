@@ -10,6 +10,7 @@ import pytest
 
 from installer.environment import Environment
 from installer.errors import InstallationError
+from installer.messages import Message, message
 from installer.pip import Pip
 from installer.prefetch import prefetch
 from installer.report import Report, StoppedError, Transfer
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 SIZE = 3_000_000
 NAME = "torch-2.13.0-py3-none-any.whl"
+TASK = message("task.install", packages="torch")
 
 
 @pytest.fixture
@@ -43,8 +45,8 @@ class Listening(Report):
         self.lines: list[str] = []
         self.transfers: list[Transfer] = []
 
-    def say(self, line: str) -> None:
-        self.lines.append(line)
+    def detail(self, line: Message) -> None:
+        self.lines.append(str(line))
 
     def transfer(self, transfer: Transfer) -> None:
         self.transfers.append(transfer)
@@ -64,7 +66,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fetch(python: Path, folder: Path, report: Report | None = None) -> list[Path]:
     pip = Pip(python, folder / "log", report or Report(), folder / "temporary")
     wanted = ["torch==2.13.0"]
-    return prefetch(pip, wanted, "Installing torch", folder / "downloads", report or Report())
+    return prefetch(pip, wanted, TASK, folder / "downloads", report or Report())
 
 
 def test_a_wheel_is_fetched_whole_with_its_progress(
@@ -157,7 +159,9 @@ def test_a_disk_that_fills_up_is_one_sentence_and_keeps_what_has_arrived(
     del site
     with (
         small_disk(tmp_path / "disk", size_bytes=1_500_000) as disk,
-        pytest.raises(InstallationError, match=r"The disk of .* is full: free some space"),
+        pytest.raises(
+            InstallationError, match=r"cannot be stored in .*\(no space left on the disk\): free"
+        ),
     ):
         fetch(python, disk)
     assert not list(tmp_path.glob("disk/*"))

@@ -10,33 +10,32 @@ import pytest
 
 from installer.errors import InstallationError
 from installer.launcher import LauncherStep, RecordStep, command_for
+from installer.messages import message
 from installer.report import Report, StoppedError
 from installer.steps import Condition, Cost, Marker, run_steps, undo_steps
 
 
 @dataclass
 class PretendStep:
-    title: str
+    key: str
     history: list[str] = field(default_factory=list)
     done: bool = False
     fails: bool = False
+    title = message("step.record")
+    place = None
     cost = Cost()
-
-    @property
-    def key(self) -> str:
-        return self.title
 
     def condition(self) -> Condition:
         return "done" if self.done else "absent"
 
     def do(self) -> None:
-        self.history.append(f"do {self.title}")
+        self.history.append(f"do {self.key}")
         if self.fails:
-            raise InstallationError("no")
+            raise InstallationError("error.another")
         self.done = True
 
     def undo(self) -> None:
-        self.history.append(f"undo {self.title}")
+        self.history.append(f"undo {self.key}")
         self.done = False
 
 

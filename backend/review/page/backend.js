@@ -1,17 +1,18 @@
 // Talk to the backend. The key lives as long as this tab, for this address and port alone.
-import { text } from "./texts.js";
 
 const KEY = "restore-old-photo-key";
 const ALIVE_MILLISECONDS = 60_000;
 
-/** A refusal of the backend; its message is a sentence for the user. */
+/** A refusal: `facts` has the backend's code, message and parameters, or a text's key and values. */
 export class BackendError extends Error {
-  constructor(message, code, status) {
-    super(message);
-    this.code = code;
+  constructor(facts, status) {
+    super(facts.message ?? facts.key);
+    this.facts = facts;
     this.status = status;
   }
 }
+
+const gone = (status) => new BackendError({ key: "error.gone" }, status);
 
 async function send(method, path, { body, headers = {}, signal } = {}) {
   let answer;
@@ -24,15 +25,16 @@ async function send(method, path, { body, headers = {}, signal } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new BackendError(text("error.gone"), "gone", 0);
+    throw gone(0);
   }
   if (answer.ok) return answer;
   if (answer.status === 401 && path !== "/review/session") {
-    throw new BackendError(text("error.gone"), "gone", 401);
+    throw gone(401);
   }
   const facts = await answer.json().catch(() => ({}));
-  const reason = text("error.unexpected", { reason: `HTTP ${answer.status}` });
-  throw new BackendError(facts.message ?? reason, facts.code, answer.status);
+  if (facts.message) throw new BackendError(facts, answer.status);
+  const values = { reason: `HTTP ${answer.status}` };
+  throw new BackendError({ key: "error.unexpected", values }, answer.status);
 }
 
 async function sendFacts(method, path, facts) {
@@ -46,9 +48,9 @@ export async function openSession() {
   const ticket = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
   if (ticket === "" && sessionStorage.getItem(KEY) === null) {
-    throw new BackendError(text("error.gone"), "gone", 401);
+    throw gone(401);
   }
-  let session = { photo: null, threshold: null };
+  let session = { photo: null, threshold: null, language: null };
   if (ticket !== "") {
     session = await sendFacts("POST", "/review/session", { ticket });
     sessionStorage.setItem(KEY, session.key);
@@ -76,13 +78,23 @@ export async function pixelsOf(photo, size) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
+/** Give the backend what was painted: a byte for each pixel of the whole photo, 255 = repair. */
+export async function sendMask(photo, values) {
+  await send("PUT", `/review/photos/${photo.id}/mask`, { body: values });
+}
+
+/** Let the page speak a language from now on. */
+export async function rememberLanguage(language) {
+  await sendFacts("PUT", "/review/language", { language });
+}
+
 /** Begin a job of a photo and follow it to its end.
  *
+ * order: {size, options, painted}; painted takes the mask that was sent in place of a search.
  * onEvent gets every event; those of layers carry `pixels` and `mask` when `fetchLayers` is true.
  * Returns the job's name and its last event. Aborting `signal` cancels the job.
  */
-export async function runJob(photo, size, options, { onEvent, signal, fetchLayers = true }) {
-  const order = { size, options };
+export async function runJob(photo, order, { onEvent, signal, fetchLayers = true }) {
   // Not to be aborted: a job whose name is not known could not be cancelled.
   const { id } = await sendFacts("POST", `/review/photos/${photo.id}/jobs`, order);
   try {
@@ -90,7 +102,7 @@ export async function runJob(photo, size, options, { onEvent, signal, fetchLayer
     for await (const event of eventsOf(id, signal)) {
       if (event.event === "layer" && fetchLayers) await addPixels(id, event, signal);
       onEvent(event);
-      if (event.event === "failed") throw new BackendError(event.message, event.code, 500);
+      if (event.event === "failed") throw new BackendError(event, 500);
       if (event.event === "done") return { id, seconds: event.seconds };
       if (event.event === "cancelled") throw new DOMException("cancelled", "AbortError");
     }
@@ -98,7 +110,7 @@ export async function runJob(photo, size, options, { onEvent, signal, fetchLayer
     forgetJob(id);
     throw error;
   }
-  throw new BackendError(text("error.gone"), "gone", 0);
+  throw gone(0);
 }
 
 /** Let the backend free a job's memory, and stop it if it still runs. */
@@ -130,7 +142,7 @@ async function addPixels(id, layer, signal) {
   layer.mask = layer.has_mask ? data.subarray(length) : null;
 }
 
-/** Let the backend write a file of a job's layers; returns its path and name. */
-export function writeFile(job, format, views) {
-  return sendFacts("POST", "/review/files", { job, format, views });
+/** Let the backend write a file of a job's layers, called by `names`; returns its path and name. */
+export function writeFile(job, format, views, names) {
+  return sendFacts("POST", "/review/files", { job, format, views, names });
 }

@@ -59,14 +59,14 @@ function mix(below, above, weight) {
   return Math.floor((sum + FULL_WEIGHT / 2) / FULL_WEIGHT);
 }
 
-/** A mask layer as a red veil: ImageData that is transparent where nothing was found. */
-export function veil(layer, [red, green, blue]) {
-  const image = new ImageData(layer.width, layer.height);
-  for (let at = 0, to = 0; at < layer.pixels.length; at++, to += 4) {
+/** A mask, {width, height, pixels}, as a veil: ImageData that is transparent where it is 0. */
+export function veil(mask, [red, green, blue]) {
+  const image = new ImageData(mask.width, mask.height);
+  for (let at = 0, to = 0; at < mask.pixels.length; at++, to += 4) {
     image.data[to] = red;
     image.data[to + 1] = green;
     image.data[to + 2] = blue;
-    image.data[to + 3] = layer.pixels[at];
+    image.data[to + 3] = mask.pixels[at];
   }
   return image;
 }

@@ -1,5 +1,5 @@
 // What the backend is doing: a bar for each stage, and one sentence that is also read out.
-import { text } from "./texts.js";
+import { sentence, show, text } from "./texts.js";
 
 const STAGES = ["scratches", "restoration", "faces", "enhancement", "blending"];
 const byId = (id) => document.getElementById(id);
@@ -10,12 +10,12 @@ export class ProgressList {
   constructor() {
     for (const stage of STAGES) {
       const item = byId("stages").appendChild(document.createElement("li"));
-      const name = item.appendChild(document.createElement("span"));
-      name.textContent = text(`stage.${stage}`);
+      const name = () => text(`stage.${stage}`);
+      show(item.appendChild(document.createElement("span")), name);
       const bar = item.appendChild(document.createElement("progress"));
       bar.max = 1;
       bar.value = 0;
-      bar.setAttribute("aria-label", name.textContent);
+      show(bar, name, "aria-label");
       this.#bars[stage] = bar;
     }
     this.say("work.idle");
@@ -33,10 +33,10 @@ export class ProgressList {
   show(event, isFull) {
     if (event.event === "progress") {
       this.#bars[event.stage].value = event.fraction;
-      const stage = text(`stage.${event.stage}`);
-      this.#write(isFull ? text("work.full", { stage }) : stage);
+      const stage = () => text(`stage.${event.stage}`);
+      this.#write(() => (isFull ? text("work.full", { stage: stage() }) : stage()));
     } else if (event.event === "note") {
-      byId("notes").appendChild(document.createElement("li")).textContent = event.message;
+      show(byId("notes").appendChild(document.createElement("li")), () => sentence(event));
     }
   }
 
@@ -52,14 +52,13 @@ export class ProgressList {
     this.#offer("again");
   }
 
-  /** Say a sentence of the catalogue. */
-  say(key, values) {
-    this.#write(text(key, values));
+  /** Say a sentence of the catalogue; values() are asked for anew in each language. */
+  say(key, values = () => ({})) {
+    this.#write(() => text(key, values()));
   }
 
-  #write(sentence) {
-    // Written anew, the same sentence would be read out again.
-    if (byId("status").textContent !== sentence) byId("status").textContent = sentence;
+  #write(make) {
+    show(byId("status"), make);
   }
 
   #offer(action) {

@@ -1,30 +1,38 @@
 // One photo under review: its layers, what they were made with, and the jobs that make them.
-import { forgetJob, pixelsOf, runJob, writeFile } from "./backend.js";
-import { composite, shareOf, toImage, veil } from "./composite.js";
-import { text } from "./texts.js";
+import { forgetJob, pixelsOf, runJob, sendMask, writeFile } from "./backend.js";
+import { composite, shareOf, toImage } from "./composite.js";
+import { Mask } from "./mask.js";
+import { number, text } from "./texts.js";
+import { Veil } from "./veil.js";
 
-const VEIL_COLOR = [255, 32, 48];
+const FOUND = "found";
 const DETECTION = { repair_scratches: false, whole_picture: false, enhance_faces: false };
 
 export class Review {
   #base;
   #layers = [];
-  // The options that made the layers, and their job.
+  // What made the layers, {id, key, strength, mask}, and what made those of the full size.
   #made = null;
   #full = null;
   #running = null;
   #wantedMask = null;
   #detection = null;
   #isDrawing = false;
+  // The revision of the mask that the backend has.
+  #sentRevision = null;
 
   /** A photo of the backend's, shown reduced ("preview") or with all pixels ("whole").
    *
-   * parts: {viewer, layerList, progress, settings, onError, onLayers}; settings() are the job's
-   * options.
+   * mask: of the photo in another size, or null; parts: {viewer, layerList, progress, settings,
+   * maskPanel, onError}.
    */
-  constructor(photo, size, parts) {
+  constructor(photo, size, mask, parts) {
     this.photo = photo;
     this.size = size;
+    /** Whether the mask says what was found or painted. */
+    this.hasMask = mask !== null;
+    this.mask = mask ?? new Mask(photo.width, photo.height);
+    this.veil = new Veil(parts.viewer, this.mask);
     // What is shown then has the file's very pixels, so that its layers can be saved.
     this.isExact = photo.depth === 8 && (size === "whole" || !photo.reduced);
     Object.assign(this, parts);
@@ -54,30 +62,40 @@ export class Review {
     for (const made of [this.#made, this.#full]) if (made) forgetJob(made.id);
   }
 
-  /** Make the layers with the settings of this moment; an earlier job stops. */
-  async restore() {
-    const options = this.settings();
+  /** Whether the mask has changed since the layers were made. */
+  get isStale() {
+    return this.#made !== null && this.#made.mask !== this.#maskState(false);
+  }
+
+  /** Make the layers with the settings of this moment; an earlier job stops.
+   *
+   * isSearch: look for scratches anew, although a mask was painted.
+   */
+  async restore(isSearch = false) {
+    const order = this.#order(this.size, isSearch);
     const isFirst = this.#made === null;
     const layers = [];
-    const done = await this.#run(this.size, options, (event) => {
+    const done = await this.#run(order, (event) => {
       if (event.event !== "layer") return;
       layers.push(event);
       // Nothing is lost by showing what is there, but two restorations must not mix.
-      if (isFirst) this.#replace(layers);
+      if (isFirst) this.#replace(layers, order);
     });
     if (done === null) return;
     if (this.#made) forgetJob(this.#made.id);
-    this.#made = { id: done.id, key: JSON.stringify(options), strength: options.strength };
-    this.#replace(layers);
+    this.#made = { ...order.state, id: done.id };
+    this.#replace(layers, order);
     this.layerList.describe(this.#facts());
     const seconds = Object.values(done.seconds).reduce((sum, value) => sum + value, 0);
-    this.progress.say("work.done", { seconds: seconds.toFixed(1) });
+    this.progress.say("work.done", () => ({ seconds: number(seconds, 1) }));
   }
 
-  /** Write a file of the layers at full size; returns its path and name, or null if cancelled. */
-  async save(format) {
-    const options = this.settings();
-    const key = JSON.stringify(options);
+  /** Write a file of the layers at full size; returns its path and name, or null if cancelled.
+   *
+   * names: what the layers are called in it.
+   */
+  async save(format, names) {
+    const { key } = this.#order("full", false).state;
     if (this.isExact && this.#made?.key !== key) {
       await this.restore();
       if (this.#made?.key !== key) return null;
@@ -86,18 +104,19 @@ export class Review {
     const made = finished.find((job) => job?.key === key);
     if (made) {
       try {
-        return await writeFile(made.id, format, this.layerList.views);
+        return await writeFile(made.id, format, this.layerList.views, names);
       } catch (error) {
         // The backend keeps few jobs; a forgotten one is done again.
         if (error.status !== 404) throw error;
       }
     }
     this.progress.say("save.restoring");
-    const done = await this.#run("full", options, () => {});
+    const order = this.#order("full", false);
+    const done = await this.#run(order, () => {});
     if (done === null) return null;
     if (this.#full) forgetJob(this.#full.id);
-    this.#full = { id: done.id, key };
-    return writeFile(done.id, format, this.layerList.views);
+    this.#full = { ...order.state, id: done.id };
+    return writeFile(done.id, format, this.layerList.views, names);
   }
 
   /** Compose anew, soon: a slider moves faster than a large photo is composed. */
@@ -130,37 +149,45 @@ export class Review {
     }
   }
 
-  /** Show or hide the mask that the layers were made with. */
-  showMask(isShown) {
-    const mask = this.#layers.find((layer) => layer.kind === "mask");
-    this.viewer.showVeil(isShown && mask ? veil(mask, VEIL_COLOR) : null);
+  /** A job's order, and the state of the page that it stands for. */
+  #order(size, isSearch) {
+    const { options } = this.settings;
+    const mask = this.#maskState(isSearch);
+    const state = { key: JSON.stringify([options, mask]), strength: options.strength, mask };
+    return { size, options, painted: mask !== FOUND, revision: this.mask.revision, state };
+  }
+
+  #maskState(isSearch) {
+    return this.mask.isPainted && !isSearch ? this.mask.revision : FOUND;
   }
 
   async #detect(threshold) {
-    const options = { ...this.settings(), ...DETECTION, threshold };
+    const options = { ...this.settings.options, ...DETECTION, threshold };
     const onEvent = (event) => {
-      if (event.event === "layer") this.viewer.showVeil(veil(event, VEIL_COLOR));
+      if (event.event === "layer") this.veil.showOther(event);
     };
     const { signal } = this.#detection;
-    const { id } = await runJob(this.photo, this.size, options, { onEvent, signal });
+    const { id } = await runJob(this.photo, { size: this.size, options }, { onEvent, signal });
     forgetJob(id);
   }
 
   /** Run a job as the one that can be cancelled; null when it was. */
-  async #run(size, options, onEvent) {
+  async #run(order, onEvent) {
     this.#running?.abort();
     const running = new AbortController();
     this.#running = running;
     this.progress.begin();
     const show = (event) => {
       if (running.signal.aborted) return;
-      this.progress.show(event, size === "full");
+      this.progress.show(event, order.size === "full");
       onEvent(event);
     };
     try {
       const { signal } = running;
+      if (order.painted) await this.#sendMask();
+      const { size, options, painted } = order;
       const settings = { onEvent: show, signal, fetchLayers: size !== "full" };
-      const done = await runJob(this.photo, size, options, settings);
+      const done = await runJob(this.photo, { size, options, painted }, settings);
       this.progress.finish();
       return done;
     } catch (error) {
@@ -173,15 +200,27 @@ export class Review {
     }
   }
 
-  #replace(layers) {
+  async #sendMask() {
+    const { revision, values } = this.mask;
+    if (this.#sentRevision === revision) return;
+    await sendMask(this.photo, values);
+    this.#sentRevision = revision;
+  }
+
+  #replace(layers, order) {
     this.#layers = [...layers];
     this.redraw();
-    this.onLayers();
+    const found = layers.find((layer) => layer.kind === "mask");
+    // Who painted while the backend looked keeps what they painted.
+    const isOvertaken = this.mask.isOpen || order.revision !== this.mask.revision;
+    if (found && !order.painted && !isOvertaken) this.mask.found(found);
+    if (found) this.hasMask = true;
+    this.maskPanel.refresh();
   }
 
   #views() {
     const { views } = this.layerList;
-    const { strength } = this.settings();
+    const { strength } = this.settings.options;
     if (!this.#made?.strength || this.#made.strength === strength) return views;
     // Until the backend has restored with the new strength, the layer is faded to look like it.
     const opacity = (views.restored.opacity * strength) / this.#made.strength;
@@ -194,11 +233,11 @@ export class Review {
     const faces = this.#layers.filter((layer) => layer.kind === "face").length;
     const mask = this.#layers.find((layer) => layer.kind === "mask");
     const share = mask ? shareOf(mask.pixels, width * height) * 100 : 0;
-    if (faces > 0) facts.face = text("layers.face.count", { count: faces });
+    if (faces > 0) facts.face = () => text("layers.face.count", { count: faces });
     if (this.#layers.some((layer) => layer.kind === "repair")) {
-      facts.repair = text("layers.repair.share", { percent: share.toFixed(1) });
+      facts.repair = () => text("layers.repair.share", { percent: number(share, 1) });
     }
-    if (this.#layers.some((layer) => layer.kind === "restored")) facts.restored = "";
+    if (this.#layers.some((layer) => layer.kind === "restored")) facts.restored = () => "";
     return facts;
   }
 }

@@ -1,42 +1,44 @@
-// The photo before and after: zoom, pan, and the border between the two.
-import { text } from "./texts.js";
+// The photo before and after, at any zoom.
+import { Divider } from "./divider.js";
+import { show, text } from "./texts.js";
 
 const LARGEST_ZOOM = 8;
 const ZOOM_STEP = 1.25;
 const PAN_STEP = 0.1;
-const BORDER_STEP = 0.02;
 // From here on single pixels are what one wants to judge.
 const PIXELATED_FROM = 1.5;
 
 const byId = (id) => document.getElementById(id);
 
 export class Viewer {
+  /** How much one step zooms. */
+  step = ZOOM_STEP;
   #view = byId("view");
-  #divider = byId("divider");
+  #divider = new Divider(this.#view);
   #canvases = ["before", "after", "veil"].map((id) => byId(id).firstElementChild);
   #size = { width: 1, height: 1 };
   // Device pixels for one of the photo's; null fits the photo into the view.
   #zoom = null;
   // The photo's point in the middle of the view, as fractions.
   #center = { x: 0.5, y: 0.5 };
-  #border = 0.5;
-  #showsBefore = false;
 
-  constructor() {
+  /** onArrange is called when the photo was moved or zoomed. */
+  constructor(onArrange) {
+    this.onArrange = onArrange;
     new ResizeObserver(() => this.#arrange()).observe(this.#view);
-    this.#listenToPointer();
-    this.#listenToDivider();
     this.#view.addEventListener("keydown", (event) => this.#onKey(event));
-    window.addEventListener("keyup", (event) => event.key.toLowerCase() === "b" && this.#peek(false));
-    window.addEventListener("blur", () => this.#peek(false));
+    window.addEventListener("keyup", (event) => {
+      if (event.key.toLowerCase() === "b") this.#divider.peek(false);
+    });
+    window.addEventListener("blur", () => this.#divider.peek(false));
     byId("zoom").addEventListener("click", (event) => {
       const { zoom } = event.target.dataset;
       if (zoom) this.#zoomTo(zoom);
     });
     for (const button of byId("zoom").querySelectorAll("[data-zoom='1'], [data-zoom='2']")) {
       const percent = button.dataset.zoom * 100;
-      button.textContent = text("zoom.percent", { percent });
-      button.setAttribute("aria-label", text("zoom.show", { percent }));
+      show(button, () => text("value.percent", { percent }));
+      show(button, () => text("zoom.show", { percent }), "aria-label");
     }
   }
 
@@ -46,7 +48,7 @@ export class Viewer {
     for (const canvas of this.#canvases) Object.assign(canvas, this.#size);
     this.#zoom = null;
     this.#center = { x: 0.5, y: 0.5 };
-    this.#border = 0.5;
+    this.#divider.reset();
     for (const id of ["view", "zoom"]) byId(id).hidden = false;
     this.#draw(0, before);
     this.showAfter(before);
@@ -65,8 +67,60 @@ export class Viewer {
     if (veil !== null) this.#draw(2, veil);
   }
 
-  #draw(index, image) {
-    this.#canvases[index].getContext("2d").putImageData(image, 0, 0);
+  /** Change a part of the veil: ImageData, and where its top left pixel lies. */
+  patchVeil(part, x, y) {
+    this.#draw(2, part, x, y);
+  }
+
+  /** The size of the pictures that are shown. */
+  get size() {
+    return this.#size;
+  }
+
+  /** CSS pixels for one of the photo's. */
+  get scale() {
+    return (this.#zoom ?? this.#fitting) / devicePixelRatio;
+  }
+
+  /** The photo's point below a point of the window, in pixels; it may lie outside. */
+  photoPoint({ x, y }) {
+    const box = this.#canvases[0].getBoundingClientRect();
+    return { x: (x - box.left) / this.scale, y: (y - box.top) / this.scale };
+  }
+
+  /** The point of the view, from its top left, that shows a point of the photo. */
+  viewPoint({ x, y }) {
+    const { width, height } = this.#room;
+    return {
+      x: width / 2 + (x - this.#center.x * this.#size.width) * this.scale,
+      y: height / 2 + (y - this.#center.y * this.#size.height) * this.scale,
+    };
+  }
+
+  /** Move the photo, in CSS pixels. */
+  pan(x, y) {
+    this.#center.x -= x / (this.#size.width * this.scale);
+    this.#center.y -= y / (this.#size.height * this.scale);
+    this.#arrange();
+  }
+
+  /** Move a point of the photo into the view, if it is outside. */
+  reveal(point) {
+    const { x, y } = this.viewPoint(point);
+    const { width, height } = this.#room;
+    const missing = (at, room) => Math.min(0, room - at) + Math.max(0, -at);
+    this.pan(missing(x, width), missing(y, height));
+  }
+
+  /** Zoom by a factor; what is below a point of the window stays there. */
+  zoomBy(factor, { x, y }) {
+    const box = this.#view.getBoundingClientRect();
+    const now = this.#zoom ?? this.#fitting;
+    this.#zoomTo(now * factor, { x: x - box.left, y: y - box.top });
+  }
+
+  #draw(index, image, x = 0, y = 0) {
+    this.#canvases[index].getContext("2d").putImageData(image, x, y);
   }
 
   get #room() {
@@ -79,14 +133,10 @@ export class Viewer {
     return fit * devicePixelRatio;
   }
 
-  get #scale() {
-    return (this.#zoom ?? this.#fitting) / devicePixelRatio;
-  }
-
   #arrange() {
     const { width, height } = this.#room;
     if (width === 0) return;
-    const scale = this.#scale;
+    const scale = this.scale;
     this.#keepInside(width / (this.#size.width * scale), height / (this.#size.height * scale));
     // Whole device pixels: between them, every pixel would be blurred.
     const snap = (value) => Math.round(value * devicePixelRatio) / devicePixelRatio;
@@ -97,36 +147,15 @@ export class Viewer {
       canvas.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
       canvas.style.imageRendering = zoom >= PIXELATED_FROM ? "pixelated" : "auto";
     }
-    byId("zoom-value").textContent = text("zoom.percent", { percent: Math.round(zoom * 100) });
-    this.#placeBorder();
+    const percent = Math.round(zoom * 100);
+    show(byId("zoom-value"), () => text("value.percent", { percent }));
+    this.onArrange();
   }
 
   #keepInside(seenX, seenY) {
     const clamp = (value, seen) =>
       seen >= 1 ? 0.5 : Math.min(Math.max(value, seen / 2), 1 - seen / 2);
     this.#center = { x: clamp(this.#center.x, seenX), y: clamp(this.#center.y, seenY) };
-  }
-
-  #placeBorder() {
-    const border = this.#showsBefore ? 1 : this.#border;
-    const percent = Math.round(border * 100);
-    byId("before").style.clipPath = `inset(0 ${100 - border * 100}% 0 0)`;
-    this.#divider.style.left = `${this.#border * 100}%`;
-    this.#divider.classList.toggle("away", this.#showsBefore);
-    this.#divider.setAttribute("aria-valuenow", percent);
-    this.#divider.setAttribute("aria-valuetext", text("view.divider.value", { percent }));
-    byId("tag-before").classList.toggle("away", border < 0.08);
-    byId("tag-after").classList.toggle("away", border > 0.92);
-  }
-
-  #moveBorder(to) {
-    this.#border = Math.min(Math.max(to, 0), 1);
-    this.#placeBorder();
-  }
-
-  #peek(showsBefore) {
-    this.#showsBefore = showsBefore;
-    this.#placeBorder();
   }
 
   #zoomTo(what, point = null) {
@@ -148,81 +177,26 @@ export class Viewer {
     this.#center.y += ((point.y - height / 2) * change) / this.#size.height;
   }
 
-  #pan(x, y) {
-    this.#center.x -= x / (this.#size.width * this.#scale);
-    this.#center.y -= y / (this.#size.height * this.#scale);
-    this.#arrange();
-  }
-
   #onKey(event) {
-    if (event.target !== this.#view || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.defaultPrevented || event.target !== this.#view) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { width, height } = this.#room;
     const actions = {
-      ArrowLeft: () => this.#pan(width * PAN_STEP, 0),
-      ArrowRight: () => this.#pan(-width * PAN_STEP, 0),
-      ArrowUp: () => this.#pan(0, height * PAN_STEP),
-      ArrowDown: () => this.#pan(0, -height * PAN_STEP),
+      ArrowLeft: () => this.pan(width * PAN_STEP, 0),
+      ArrowRight: () => this.pan(-width * PAN_STEP, 0),
+      ArrowUp: () => this.pan(0, height * PAN_STEP),
+      ArrowDown: () => this.pan(0, -height * PAN_STEP),
       "+": () => this.#zoomTo("in"),
       "=": () => this.#zoomTo("in"),
       "-": () => this.#zoomTo("out"),
       0: () => this.#zoomTo("fit"),
       1: () => this.#zoomTo("1"),
       2: () => this.#zoomTo("2"),
-      b: () => this.#peek(true),
+      b: () => this.#divider.peek(true),
     };
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
     action();
-  }
-
-  #listenToPointer() {
-    this.#view.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || this.#divider.contains(event.target)) return;
-      this.#view.setPointerCapture(event.pointerId);
-      this.#view.classList.add("panning");
-    });
-    this.#view.addEventListener("pointermove", (event) => {
-      if (this.#view.hasPointerCapture(event.pointerId)) {
-        this.#pan(event.movementX, event.movementY);
-      }
-    });
-    this.#view.addEventListener("lostpointercapture", () => this.#view.classList.remove("panning"));
-    this.#view.addEventListener(
-      "wheel",
-      (event) => {
-        event.preventDefault();
-        const box = this.#view.getBoundingClientRect();
-        const point = { x: event.clientX - box.left, y: event.clientY - box.top };
-        this.#zoomTo(event.deltaY < 0 ? "in" : "out", point);
-      },
-      { passive: false },
-    );
-  }
-
-  #listenToDivider() {
-    this.#divider.addEventListener("pointerdown", (event) => {
-      this.#divider.setPointerCapture(event.pointerId);
-    });
-    this.#divider.addEventListener("pointermove", (event) => {
-      if (!this.#divider.hasPointerCapture(event.pointerId)) return;
-      const box = this.#view.getBoundingClientRect();
-      this.#moveBorder((event.clientX - box.left) / box.width);
-    });
-    this.#divider.addEventListener("keydown", (event) => {
-      const moves = {
-        ArrowLeft: this.#border - BORDER_STEP,
-        ArrowDown: this.#border - BORDER_STEP,
-        ArrowRight: this.#border + BORDER_STEP,
-        ArrowUp: this.#border + BORDER_STEP,
-        PageDown: this.#border - 5 * BORDER_STEP,
-        PageUp: this.#border + 5 * BORDER_STEP,
-        Home: 0,
-        End: 1,
-      };
-      if (!(event.key in moves)) return;
-      event.preventDefault();
-      this.#moveBorder(moves[event.key]);
-    });
   }
 }

@@ -19,6 +19,8 @@ from tests.backend.review.serving import PATIENCE_SECONDS
 from tests.backend.running import wait_until
 
 VIEW_SIZE = (1360, 860)
+# How the sentence begins that says a restoration has ended well.
+DONE = "Restored in"
 
 
 def chromium() -> tuple[str, str]:
@@ -41,8 +43,14 @@ def running_browser(downloads: Path) -> Iterator[webdriver.Chrome]:
     # Its sandbox refuses to run as root, as which tests in containers run.
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
+    options.add_argument("--lang=en-US")
     options.add_experimental_option(
-        "prefs", {"download.default_directory": str(downloads), "profile.exit_type": "Normal"}
+        "prefs",
+        {
+            "download.default_directory": str(downloads),
+            "profile.exit_type": "Normal",
+            "intl.accept_languages": "en-US",
+        },
     )
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(driver_program))
@@ -60,14 +68,17 @@ class Page:
         self.downloads = downloads
 
     def open(self, address: str) -> None:
-        width, height = VIEW_SIZE
+        self.resize(*VIEW_SIZE)
+        # Another fragment alone would not load the page anew.
+        self.driver.get("about:blank")
+        self.driver.get(address)
+
+    def resize(self, width: int, height: int) -> None:
+        """Be a window of this size."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        # Another fragment alone would not load the page anew.
-        self.driver.get("about:blank")
-        self.driver.get(address)
 
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
@@ -99,10 +110,11 @@ class Page:
                 "Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data}
             )
 
-    def key(self, key: str, *, code: str = "") -> None:
+    def key(self, key: str, *, control: bool = False, shift: bool = False) -> None:
         """Press and release a key where the focus is."""
-        facts = {"key": key, "code": code or key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
-        if len(key) == 1:
+        facts = {"key": key, "code": key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
+        facts["modifiers"] = CONTROL * control + SHIFT * shift
+        if len(key) == 1 and not control:
             facts["text"] = key
         for kind in ("keyDown", "keyUp"):
             self.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": kind, **facts})
@@ -117,6 +129,43 @@ class Page:
             value,
             is_final,
         )
+
+    def client(self, x: float, y: float) -> tuple[float, float]:
+        """Where the window shows a point of the picture that the page shows."""
+        left, top, scale = self.run(
+            "const canvas = document.querySelector('#before canvas');"
+            "const box = canvas.getBoundingClientRect();"
+            "return [box.left, box.top, box.width / canvas.width];"
+        )
+        return left + x * scale, top + y * scale
+
+    def drag(self, *points: tuple[float, float], pointer: str = "mouse", buttons: int = 1) -> None:
+        """Drag a mouse or a pen over points of the picture."""
+        kinds = ["Pressed", *["Moved"] * (len(points) - 1), "Released"]
+        for kind, (x, y) in zip(kinds, [*points, points[-1]], strict=True):
+            client_x, client_y = self.client(x, y)
+            facts = {"type": f"mouse{kind}", "x": client_x, "y": client_y, "pointerType": pointer}
+            facts |= {"button": "left", "clickCount": 1, "buttons": buttons}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", facts)
+
+    def touch(self, *moments: list[tuple[float, float]]) -> None:
+        """Put fingers on points of the picture, move them to others, and lift them."""
+        kinds = ["touchStart", *["touchMove"] * (len(moments) - 1), "touchEnd"]
+        for kind, fingers in zip(kinds, [*moments, []], strict=True):
+            places = [self.client(x, y) for x, y in fingers]
+            points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+            self.driver.execute_cdp_cmd(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+            )
+
+    def speak(self, language: str) -> None:
+        """Choose a language in the page's list."""
+        self.run(
+            "const list = document.getElementById('language'); list.value = arguments[0];"
+            "list.dispatchEvent(new Event('change'));",
+            language,
+        )
+        self.wait(lambda: self.run("return document.documentElement.lang") == language)
 
     def canvas(self, pane: str) -> tuple[int, int, bytes]:
         """Width, height and RGBA bytes of a pane's canvas."""
@@ -149,5 +198,6 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+CONTROL, SHIFT = 2, 8
 KEY_CODES = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38}
 KEY_CODES |= {"ArrowRight": 39, "ArrowDown": 40, "PageUp": 33, "PageDown": 34}

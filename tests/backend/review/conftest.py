@@ -12,6 +12,7 @@ import pytest
 from backend.files import save_picture
 from backend.images import Metadata, Picture
 from tests.backend.photos import portrait, scratched
+from tests.backend.review.browser import DONE, Page, running_browser
 from tests.backend.review.serving import ReviewBackend, review_backend
 
 
@@ -39,3 +40,27 @@ def large_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Picture((pixels * np.uint32(256) + fine.astype(np.uint32)).astype(np.uint16)), path
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    downloads = tmp_path_factory.mktemp("downloads")
+    with running_browser(downloads) as driver:
+        yield Page(driver, downloads)
+
+
+@pytest.fixture
+def page(browser_page: Page, backend: ReviewBackend) -> Iterator[Page]:
+    """The page without a photo; nothing may be complained about in its console afterwards."""
+    browser_page.open(backend.address())
+    yield browser_page
+    assert browser_page.complaints() == []
+
+
+@pytest.fixture
+def restored(browser_page: Page, backend: ReviewBackend, photo: Path) -> Iterator[Page]:
+    """The page with a restored photo that the command line brought."""
+    browser_page.open(backend.address(photo))
+    browser_page.wait_for_status(DONE)
+    yield browser_page
+    assert browser_page.complaints() == []

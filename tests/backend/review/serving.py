@@ -76,9 +76,20 @@ def add_photo(client: httpx.Client, photo: Path) -> dict[str, Any]:
     return facts
 
 
-def run_job(client: httpx.Client, photo_id: str, size: str = "preview", **options: Any) -> str:
+def send_mask(client: httpx.Client, photo_id: str, values: bytes) -> None:
+    answer = client.put(f"/review/photos/{photo_id}/mask", content=values)
+    assert answer.status_code == 200, answer.text
+
+
+def run_job(
+    client: httpx.Client,
+    photo_id: str,
+    size: str = "preview",
+    painted: bool = False,
+    **options: Any,
+) -> str:
     """Restore to the end; returns the job's name."""
-    order = {"size": size, "options": {**OPTIONS, **options}}
+    order = {"size": size, "options": {**OPTIONS, **options}, "painted": painted}
     job = str(client.post(f"/review/photos/{photo_id}/jobs", json=order).json()["id"])
     last = client.get(f"/jobs/{job}/events").text.strip().splitlines()[-1]
     assert isinstance(protocol.decode_event(last.encode()), protocol.Done), last

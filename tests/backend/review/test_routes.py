@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from backend.files import load_picture
+from backend.review.photos import reduced_mask
 from tests.backend.review.serving import (
     PREVIEW_PIXELS,
     ReviewBackend,
     add_photo,
+    layers_of,
     run_job,
     save_file,
+    send_mask,
 )
 
 PAGE_FOLDER = Path(__file__).resolve().parents[3] / "backend" / "review" / "page"
@@ -150,6 +157,85 @@ def test_options_that_are_none_are_refused(
         assert '"code": "options"' in events
     else:
         assert answer.status_code == 400
+
+
+def mask_of(page: httpx.Client, job: str) -> npt.NDArray[np.uint8]:
+    """(H, W), the mask that a job's layers were made with."""
+    layer, data = next(item for item in layers_of(page, job) if item[0].kind == "mask")
+    return np.frombuffer(data, np.uint8).reshape(layer.height, layer.width)
+
+
+def test_a_painted_mask_is_what_is_repaired_at_every_size(
+    page: httpx.Client, large_photo: Path
+) -> None:
+    facts = add_photo(page, large_photo)
+    painted = np.zeros((320, 320), np.uint8)
+    # A line so thin that it would be lost between the pixels of the preview.
+    painted[100, 40:200] = 255
+    painted[200:210, 50:60] = 200
+    send_mask(page, facts["id"], painted.tobytes())
+    for size in ("full", "whole"):
+        job = run_job(page, facts["id"], size, painted=True, enhance_faces=False)
+        assert np.array_equal(mask_of(page, job), painted)
+        page.delete(f"/jobs/{job}")
+    job = run_job(page, facts["id"], "preview", painted=True, enhance_faces=False)
+    small = (facts["preview"]["height"], facts["preview"]["width"])
+    assert np.array_equal(mask_of(page, job), reduced_mask(painted, small))
+    assert (mask_of(page, job) == 255).sum() > 100
+
+
+@pytest.mark.parametrize("size", [0, 1, 320 * 320 - 1, 320 * 320 + 1, 2 * 320 * 320])
+def test_a_mask_of_another_size_is_refused(
+    page: httpx.Client, large_photo: Path, size: int
+) -> None:
+    facts = add_photo(page, large_photo)
+    answer = page.put(f"/review/photos/{facts['id']}/mask", content=bytes(size))
+    assert answer.status_code == 400
+    assert "102400 pixels" in answer.json()["message"]
+    assert code_of(page.put("/review/photos/none/mask", content=b"")) == (404, "unknown-photo")
+
+
+def test_nothing_is_repaired_where_nothing_was_painted(page: httpx.Client, photo: Path) -> None:
+    order = {"size": "preview", "options": {}, "painted": True}
+    answer = page.post(f"/review/photos/{add_photo(page, photo)['id']}/jobs", json=order)
+    assert answer.status_code == 400
+    assert "paint what is damaged" in answer.json()["message"]
+
+
+def test_layers_are_called_as_the_page_calls_them(page: httpx.Client, photo: Path) -> None:
+    job = run_job(page, add_photo(page, photo)["id"])
+    names = {"group": "Restauriertes Foto", "face": "Gesicht {number}", "mask": "Kratzermaske"}
+    order = {"job": job, "format": "openraster", "views": EVERYTHING, "names": names}
+    path = page.post("/review/files", json=order).json()["path"]
+    with zipfile.ZipFile(io.BytesIO(page.get(path).content)) as archive:
+        stack = ElementTree.fromstring(archive.read("stack.xml"))
+    found = [item.attrib["name"] for item in stack.iter() if "name" in item.attrib]
+    assert found[:3] == ["Restauriertes Foto", "Faces", "Gesicht 1"]
+    assert found[-2:] == ["Kratzermaske", photo.name]
+    order["names"] = {"group": "x" * 100}
+    assert page.post("/review/files", json=order).status_code == 422
+
+
+def test_the_chosen_language_is_remembered_for_the_next_page(
+    backend: ReviewBackend, page: httpx.Client
+) -> None:
+    def remembered() -> object:
+        ticket = {"ticket": backend.address().partition("#")[2]}
+        return httpx.post(f"{backend.origin}/review/session", json=ticket).json()["language"]
+
+    assert remembered() is None
+    try:
+        page.put("/review/language", json={"language": "zh-CN"}).raise_for_status()
+        assert remembered() == "zh-CN"
+        for wrong in ("../x", "", "de_DE.UTF-8", "x" * 40):
+            answer = page.put("/review/language", json={"language": wrong})
+            assert answer.status_code == 422
+        assert remembered() == "zh-CN"
+        (backend.home / "review.json").write_text("no JSON")
+        assert remembered() is None
+        assert "review.json cannot be read" in backend.log
+    finally:
+        (backend.home / "review.json").unlink()
 
 
 def test_a_preview_is_not_saved_in_place_of_the_photo(

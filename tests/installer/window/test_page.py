@@ -26,6 +26,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Much more than a busy machine takes for the slowest step.
 PATIENCE_SECONDS = 400
+# The color of the first pixel of each picture, as the page shows it.
+COLORS_SCRIPT = """
+const colors = {};
+for (const name of ["before", "after"]) {
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.drawImage(document.getElementById(name), 0, 0);
+  colors[name] = [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+}
+return colors;
+"""
 
 
 @contextmanager
@@ -109,7 +119,7 @@ def test_everything_is_installed_and_removed_with_the_keyboard_alone(
         take_screenshots(browser, "installer-plan")
         boxes = part(browser, "profiles").find_elements("css selector", "input")
         assert [box.get_attribute("value") for box in boxes] == [str(user.profile), str(other)]
-        press(browser, Keys.TAB, Keys.TAB, Keys.SPACE)
+        press(browser, *[Keys.TAB] * 3, Keys.SPACE)
         assert [box.is_selected() for box in boxes] == [True, False]
         focus_by_tab(browser, "primary")
         press(browser, Keys.ENTER)
@@ -119,8 +129,15 @@ def test_everything_is_installed_and_removed_with_the_keyboard_alone(
         take_screenshots(browser, "installer-progress")
         browser.refresh()
         wait_for_headline(browser, "Ready")
-        assert "Start GIMP anew" in part(browser, "next").text
-        take_screenshots(browser, "installer-ready")
+        assert "Filters > Restore Old Photo > Restore..." in part(browser, "in-gimp").text
+        assert str(user.profile / "plug-ins") in part(browser, "plug-ins").text
+        assert str(other) not in part(browser, "plug-ins").text
+        for place in (user.environment / "bin" / "restore-old-photo", user.data, user.checkout):
+            assert str(place) in part(browser, "places").text
+        check_example_with_keys(browser)
+        focus_by_tab(browser, "review")
+        press(browser, Keys.ENTER)
+        wait_for(lambda: "is open" in part(browser, "review-state").text)
         assert (user.profile / "plug-ins" / "restore-old-photo").is_dir()
         assert not (other / "plug-ins").exists()
 
@@ -141,6 +158,84 @@ def test_everything_is_installed_and_removed_with_the_keyboard_alone(
         assert complaints(browser) == []
     assert not user.data.exists()
     assert not (user.profile / "plug-ins" / "restore-old-photo").exists()
+
+
+def check_example_with_keys(browser: WebDriver) -> None:
+    """Both pictures are there, and the border between them follows the keys."""
+    from selenium.webdriver.common.keys import Keys
+
+    for name in ("before", "after"):
+        picture = part(browser, name)
+        wait_for(lambda picture=picture: picture.get_property("naturalWidth") == 1)
+        assert picture.get_attribute("alt")
+    colors = browser.execute_script(COLORS_SCRIPT)
+    assert colors == {"before": [255, 0, 0], "after": [0, 255, 0]}
+    focus_by_tab(browser, "border")
+    press(browser, Keys.END)
+    comparison = part(browser, "comparison")
+    assert "100%" in (comparison.get_attribute("style") or "")
+    press(browser, Keys.HOME, Keys.ARROW_RIGHT)
+    assert "1%" in (comparison.get_attribute("style") or "")
+
+
+def test_a_failing_example_leaves_a_whole_installation_and_says_what_to_do(
+    user: User, browser: WebDriver, tmp_path: Path
+) -> None:
+    user.variables["PROGRAM_FAILS"] = "demo"
+    with opened(user, browser, tmp_path):
+        wait_for_headline(browser, "Set up Restore Old Photo")
+        assert "No GIMP was found" in part(browser, "gimp-help").text
+        part(browser, "primary").click()
+        wait_for_headline(browser, "Ready")
+        assert not part(browser, "example").is_displayed()
+        assert not part(browser, "in-gimp").is_displayed()
+        sentence = part(browser, "example-error").text
+        assert "(Error: it is broken.)" in sentence
+        assert "doctor" in sentence
+        assert complaints(browser) == []
+    assert (user.data / "installation.json").exists()
+
+
+def test_the_window_speaks_the_language_of_its_user_and_changes_it_at_once(
+    user: User, browser: WebDriver, tmp_path: Path
+) -> None:
+    from selenium.webdriver.support.select import Select
+
+    user.profile.mkdir(parents=True)
+    prefer(browser, "ja-JP,ja;q=0.9,en;q=0.8")
+    user.variables["PROGRAM_FAILS"] = "review"
+    with opened(user, browser, tmp_path):
+        wait_for_headline(browser, "Restore Old Photo のセットアップ")
+        assert browser.find_element("css selector", "html").get_attribute("lang") == "ja"
+        box = part(browser, "profiles").find_element("css selector", "input")
+        box.click()
+        Select(part(browser, "language")).select_by_visible_text("Deutsch")
+        wait_for_headline(browser, "Restore Old Photo einrichten")
+        assert browser.find_element("css selector", "html").get_attribute("lang") == "de"
+        assert re.search(r"etwa 1,5\sGB", part(browser, "sizes").text)
+        # What was chosen stays chosen.
+        assert not part(browser, "profiles").find_element("css selector", "input").is_selected()
+        browser.refresh()
+        wait_for_headline(browser, "Restore Old Photo einrichten")
+        part(browser, "primary").click()
+        wait_for_headline(browser, "Fertig")
+        assert "Filter > Altes Foto restaurieren" in part(browser, "in-gimp").text
+        part(browser, "review").click()
+        wait_for(lambda: "konnte nicht geöffnet" in part(browser, "review-error").text)
+        part(browser, "log-box").find_element("css selector", "summary").click()
+        assert re.search(r"fertig nach \d+ Sekunden?", part(browser, "log").text)
+        Select(part(browser, "language")).select_by_value("fr")
+        wait_for_headline(browser, "C'est prêt")
+        assert re.search(r"terminé en \d+ secondes?", part(browser, "log").text)
+        assert "n'a pas pu être ouverte" in part(browser, "review-error").text
+        assert complaints(browser) == []
+
+
+def prefer(browser: WebDriver, languages: str) -> None:
+    """Let the browser ask for these languages."""
+    agent = browser.execute_script("return navigator.userAgent")
+    command = {"userAgent": agent, "acceptLanguage": languages}
+    browser.execute_cdp_cmd("Emulation.setUserAgentOverride", command)
 
 
 def test_a_cancelled_download_goes_on_later_and_shows_how_far_it_is(
@@ -224,6 +319,8 @@ def test_an_obstacle_is_said_before_and_a_failure_after(
             wait_for(lambda: part(browser, "headline").text == "This did not work")
             assert "make" in part(browser, "lead").text
             assert part(browser, "primary").text == "Try again"
+            assert "Error: " in part(browser, "log").text
+            assert part(browser, "copy").is_displayed()
             take_screenshots(browser, "installer-failure")
     assert not user.data.exists()
 

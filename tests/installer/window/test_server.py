@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,10 @@ from typing import Any
 import pytest
 
 from installer.errors import InstallationError
-from installer.plan import Choices
 from installer.window import server as server_module
 from installer.window.display import check_screen
-from installer.window.server import WindowServer, read_catalogue
-from installer.window.session import Session
-
-CATALOGUE = Path(server_module.__file__).parent / "catalogue"
+from installer.window.server import WindowServer
+from installer.window.session import Session, Wishes
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WindowSe
     for name in ("RESTORE_OLD_PHOTO_HOME", "XDG_CONFIG_HOME", "SUDO_USER"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / ".config" / "GIMP" / "3.0").mkdir(parents=True)
-    session = Session(Choices(), lambda _: None, "")
+    session = Session(Wishes(), lambda _: None)
     server = WindowServer(session)
     closed = threading.Event()
     thread = threading.Thread(target=server.serve_until_closed, args=(closed.is_set,))
@@ -119,7 +115,7 @@ def test_its_own_page_may_name_itself(server: WindowServer) -> None:
 
 
 def test_the_page_may_load_nothing_from_elsewhere(server: WindowServer) -> None:
-    for path in ("/", "/page.js", "/page.css", "/icon.svg", "/catalogue.json"):
+    for path in ("/", "/page.js", "/result.js", "/page.css", "/icon.svg", "/catalogue.json"):
         status, _, headers = ask(server, "GET", path)
         assert status == 200
         policy = headers["Content-Security-Policy"]
@@ -159,7 +155,7 @@ def test_a_profile_that_was_not_shown_is_refused(server: WindowServer, tmp_path:
     body = {"task": "install", "profiles": [str(tmp_path / "elsewhere")]}
     status, answer, _ = ask(server, "POST", "/start", body, **token)
     assert status == 409
-    assert "look again" in answer["error"]
+    assert answer["message"] == {"code": "error.profiles-changed", "values": {}}
     assert ask(server, "POST", "/start", {"task": "format the disk"}, **token)[0] == 404
 
 
@@ -167,7 +163,7 @@ def test_the_plan_names_steps_profiles_and_sizes(server: WindowServer, tmp_path:
     plan = wait_for(server, token_of(server), "ready")["plan"]
     assert [step["key"] for step in plan["steps"]][:3] == ["environment", "torch", "project"]
     folder = str(tmp_path / ".config" / "GIMP" / "3.0")
-    facts = {"folder": folder, "version": "3.0", "condition": "absent", "obstacle": ""}
+    facts = {"folder": folder, "version": "3.0", "condition": "absent", "obstacle": None}
     assert plan["profiles"] == [facts]
     assert plan["disk_bytes"] > plan["download_bytes"] > 0
 
@@ -188,38 +184,50 @@ def ask_for_ever(server: WindowServer) -> None:
         ask(server, "GET", "/x")
 
 
-def test_texts_come_in_the_first_language_that_there_is(tmp_path: Path) -> None:
-    for name, texts in (
-        ("en", {"language": "en", "title": "Photo", "more": "More"}),
-        ("de", {"language": "de", "title": "Foto"}),
-        ("zh-CN", {"language": "zh-CN"}),
-    ):
-        (tmp_path / f"{name}.json").write_text(json.dumps(texts))
-    assert read_catalogue("de-AT,de;q=0.9,en;q=0.8", tmp_path) == {
-        "language": "de",
-        "title": "Foto",
-        "more": "More",
-    }
-    assert read_catalogue("zh-cn", tmp_path)["language"] == "zh-CN"
-    assert read_catalogue("tlh, ;q, ../../x", tmp_path)["language"] == "en"
+@pytest.mark.parametrize(
+    ("query", "header", "language"),
+    [
+        ("", "de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("", "", "en"),
+        ("?language=ja", "de", "ja"),
+        ("?language=tlh&language=fr-CA", "de", "fr"),
+        ("?language=../../x", "es", "es"),
+    ],
+)
+def test_texts_come_in_the_language_of_the_choice_the_system_or_the_browser(
+    server: WindowServer, query: str, header: str, language: str
+) -> None:
+    headers = {"Accept-Language": header}
+    status, catalogue, _ = ask(server, "GET", f"/catalogue.json{query}", **headers)
+    assert status == 200
+    assert catalogue["language"] == catalogue["texts"]["language"] == language
+    assert catalogue["names"]["zh-CN"] == "简体中文"
 
 
-def test_every_text_that_the_page_names_is_in_the_catalogue() -> None:
-    catalogue = json.loads((CATALOGUE / "en.json").read_text(encoding="utf-8"))
-    folder = CATALOGUE.parent
-    page = (folder / "page.html").read_text(encoding="utf-8")
-    script = (folder / "page.js").read_text(encoding="utf-8")
-    keys = set(re.findall(r'data-(?:text|label)="([^"]+)"', page))
-    keys |= set(re.findall(r'"((?:[a-z-]+\.)+[a-z-]+)"', script)) - {"./progress.js"}
-    prefixes = set(re.findall(r"`([a-z.]+\.)\$\{", script))
-    keys = {key for key in keys if not key.endswith(".js")}
-    assert keys <= catalogue.keys(), keys - catalogue.keys()
-    unused = {
-        key
-        for key in catalogue
-        if key not in keys and not key.startswith(tuple(prefixes)) and key != "language"
-    }
-    assert unused <= {"version", "title"}, unused
+def test_the_address_names_the_languages_of_the_system_before_the_key(
+    server: WindowServer,
+) -> None:
+    assert "?" not in server.address
+    address, key = server.address_for(["zh-cn", "de"]).split("#")
+    assert address.endswith("/?language=zh-cn&language=de")
+    assert server.address.endswith(key)
+
+
+@pytest.mark.parametrize("name", ["before", "after", "../install.log", ""])
+def test_there_is_no_picture_before_the_installation(server: WindowServer, name: str) -> None:
+    assert ask(server, "GET", f"/example/{name}")[0] == 403
+    assert ask(server, "GET", f"/example/{name}", **token_of(server))[0] == 404
+
+
+def test_without_an_installation_no_page_to_restore_a_photo_is_opened(
+    server: WindowServer,
+) -> None:
+    token = token_of(server)
+    wait_for(server, token, "ready")
+    assert ask(server, "POST", "/review", {}, **token)[0] == 200
+    state = server.session.wait(0, 0, 0)
+    assert state["review"] == ""
+    assert state["log"] == []
 
 
 def test_a_machine_without_a_screen_is_told_the_command_for_the_terminal() -> None:
