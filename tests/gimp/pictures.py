@@ -105,6 +105,9 @@ def picture_gimp(desk: Desk, folder: Path) -> None:
         screen.press("alt+o")
         screen.await_no(dialog)
         wait_for(lambda: len(desk.names()) == 2, RESTORE_SECONDS, "the layers")
+        # The plug-in selects the photo again when all is inserted.
+        image, photo = desk.document.image, desk.document.photo
+        wait_for(lambda: desk.gimp.selected(image) == [photo], RESTORE_SECONDS, "the last layer")
         desk.put_messages_away()
         desk.focus()
         screen.run("xdotool", "mousemove", "5", "895")  # no brush over the photo

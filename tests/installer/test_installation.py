@@ -130,7 +130,7 @@ def test_what_was_damaged_is_noticed_and_mended(user: User) -> None:
     status, output = user.install("--no-demo")
     assert status == 0, output
     assert "repairs:" in output
-    assert "which runs the networks (damaged)" in output
+    assert "which runs the networks, for your processor (damaged)" in output
     assert module.read_text() == ""
     assert cli.read_bytes() == whole
 
