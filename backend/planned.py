@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -141,6 +142,15 @@ def stream_as_memory_allows(
         memory_bytes: see backend.memory.budget.
         on_short: called before a plan that needs less is tried.
     """
+    run = partial(
+        stream,
+        modules,
+        x,
+        mask,
+        original_border=original_border,
+        elsewhere=elsewhere,
+        keeps_keys=keeps_keys,
+    )
     has_features = isinstance(modules.mapping, HighResolutionMapping)
     has_failed = False
     for plan in plans(
@@ -154,16 +164,7 @@ def stream_as_memory_allows(
         if has_failed:
             on_short()
         try:
-            return stream(
-                modules,
-                x,
-                mask,
-                plan,
-                on_progress,
-                original_border=original_border,
-                elsewhere=elsewhere,
-                keeps_keys=keeps_keys,
-            )
+            return run(plan, on_progress)
         except (MemoryError, RuntimeError, OSError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -67,8 +67,7 @@ def revised(
     """A picture that was restored before, with another mask.
 
     Statistics and far keys of the attention are those of the former picture, so that nothing
-    changes where nothing was changed. On the original's widths with weights by rule the difference
-    from a whole new run is stated in the benchmark.
+    changes where nothing was changed: a new run would shift the tone of everything a little.
 
     Args:
         cache, what, former: of `remember`.
@@ -92,15 +91,12 @@ def revised(
         return before
     if not cells and bool(mask.any()):
         return None
-    size = Size(image.shape[3], image.shape[2])
-    trusted = undamaged_cells(mask.float(), size.height // 4, size.width // 4).flatten() == 1
+    keys = former.keys._replace(cells=cells[0]) if cells and former.keys is not None else None
+    trusted = undamaged_cells(mask.float(), image.shape[2] // 4, image.shape[3] // 4).flatten() == 1
     result = before.clone()
     for index, place in enumerate(places):
         rows, columns = place.computed.slices
-        elsewhere = None
-        if cells and former.keys is not None:
-            keys = former.keys._replace(cells=cells[0])
-            elsewhere = _elsewhere(keys, trusted, place, size)
+        elsewhere = None if keys is None else _elsewhere(keys, trusted, place, image.shape[3])
         part = run(
             image[..., rows, columns],
             mask[..., rows, columns],
@@ -115,8 +111,8 @@ def revised(
     return result
 
 
-def _elsewhere(keys: Keys, trusted: Tensor, place: Revision, size: Size) -> Elsewhere:
-    row, column = keys.places // (size.width // 4), keys.places % (size.width // 4)
+def _elsewhere(keys: Keys, trusted: Tensor, place: Revision, width: int) -> Elsewhere:
+    row, column = keys.places // (width // 4), keys.places % (width // 4)
     inner, outer = place.replaced, place.computed
     # Cells at the edge of what is computed lack their surroundings: there the former ones stay.
     is_new = (

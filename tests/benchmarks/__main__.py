@@ -33,7 +33,7 @@ from tests.benchmarks.serving import measure_serving
 
 MEGAPIXELS = (0.25, 1.0, 4.0, 12.0, 24.0, 50.0)
 ORIGINAL_SIZES = ((512, 512), (1024, 1024), (2048, 1536))
-PARTS = ("bundled", "original", "serving", "gimp")
+PARTS = ("bundled", "repair", "original", "serving", "gimp")
 # A plain attention needs three matrices at once, and the system something, too.
 PLAIN_SHARE = 0.8
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -72,15 +72,18 @@ def measurements(
     """Parts of the report; a list continues the part's rows."""
     if "bundled" in parts:
         for size in megapixels:
-            yield "bundled", [bundled(size)]
+            yield "bundled", [sized("pipeline", size)]
+    if "repair" in parts:
+        for size in megapixels:
+            yield "repair", [sized("repair", size)]
     if "serving" in parts:
         yield "serving", measure_serving(1000, 1000)
     if "gimp" in parts:
         yield "gimp", measure_gimp(1000, 1000)
     if "original" in parts:
-        for scratches in (False, True):
+        for mapping in ("quality", "scratch", "high_resolution"):
             for width_height in original_sizes:
-                yield "original", [original(width_height, scratches, pairs)]
+                yield "original", [original(width_height, mapping, pairs)]
 
 
 def save(report: dict[str, Any], folder: Path) -> None:
@@ -101,17 +104,17 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
-def bundled(megapixels: float) -> dict[str, Any]:
+def sized(kind: str, megapixels: float) -> dict[str, Any]:
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(megapixels * 1e6 / height)
-    measured = measure({"kind": "pipeline", "width": width, "height": height})
+    measured = measure({"kind": kind, "width": width, "height": height})
     return {"megapixels": megapixels, "width": width, "height": height, **measured}
 
 
-def original(size: tuple[int, int], scratches: bool, pairs: int) -> dict[str, Any]:
+def original(size: tuple[int, int], mapping: str, pairs: int) -> dict[str, Any]:
     """Ours against the plain form, in turn; where that does not fit, ours once."""
     width, height = size
-    fits = not scratches or 3 * plain.matrix_bytes(*size) < (
+    fits = mapping != "scratch" or 3 * plain.matrix_bytes(*size) < (
         PLAIN_SHARE * psutil.virtual_memory().available
     )
     forms = ["plain", "float32", "bfloat16"] if fits else ["float32", "bfloat16"]
@@ -121,7 +124,7 @@ def original(size: tuple[int, int], scratches: bool, pairs: int) -> dict[str, An
         for _ in range(pairs if fits and width * height <= 2**20 else 1):
             for form in forms:
                 case = {"kind": "original", "width": width, "height": height}
-                case |= {"scratches": scratches, "formulation": form}
+                case |= {"mapping": mapping, "formulation": form}
                 runs[form].append(measure({**case, "output": f"{folder}/{form}.npy"}))
         pictures = {form: np.load(f"{folder}/{form}.npy") for form in forms}
         for form in forms[1:]:
@@ -130,7 +133,7 @@ def original(size: tuple[int, int], scratches: bool, pairs: int) -> dict[str, An
                 "largest": float(difference.max()),
                 "mean_levels": float(difference.mean() * 127.5),
             }
-    result: dict[str, Any] = {"width": width, "height": height, "scratches": scratches}
+    result: dict[str, Any] = {"width": width, "height": height, "mapping": mapping}
     result["difference_from"] = forms[0]
     for form in forms:
         result[form] = {

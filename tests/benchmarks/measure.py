@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import psutil
 import torch
@@ -57,13 +58,32 @@ def measure_pipeline(width: int, height: int) -> dict[str, Any]:
     }
 
 
+def measure_repair(width: int, height: int) -> dict[str, Any]:
+    """The bundled weights with six short scratches and nothing else to do."""
+    options = Options(scratches="mask", whole_picture=False, enhance_faces=False)
+    networks = Networks.for_options(options)
+    photo, _ = make_photo(width, height)
+    mask = np.zeros((height, width), np.uint8)
+    for index in range(6):
+        x, y = width * (index + 1) // 8, height * (2 * index % 7 + 1) // 9
+        cv2.line(mask, (x, y), (x + width // 14, y + height // 20), 255, 8)
+    started = time.perf_counter()
+    restore(Picture(photo), mask, options, networks, lambda _: None, lambda: False)
+    return {"seconds": time.perf_counter() - started, "peak_mb": peak_megabytes()}
+
+
 def measure_original(
-    width: int, height: int, scratches: bool, formulation: str, output: str
+    width: int, height: int, mapping: str, formulation: str, output: str
 ) -> dict[str, Any]:
-    """The original's widths with weights by rule; formulation: plain, float32 or bfloat16."""
+    """The original's widths with weights by rule.
+
+    Args:
+        mapping: quality, scratch or high_resolution.
+        formulation: plain, float32 or bfloat16.
+    """
     weights = PseudoRandomWeights()
-    encoder = weights.load("vae_a")
-    mapping = weights.load("mapping_scratch" if scratches else "mapping_quality")
+    scratches = mapping != "quality"
+    encoder, middle = weights.load("vae_a"), weights.load(f"mapping_{mapping}")  # type: ignore[arg-type]
     decoder = weights.load("vae_b_scratch" if scratches else "vae_b_quality")
     photo, damage = make_photo(width, height)
     if scratches:
@@ -74,10 +94,10 @@ def measure_original(
     with torch.inference_mode():
         started = time.perf_counter()
         if formulation == "plain":
-            result = plain.restore(x, mask, encoder, mapping, decoder)  # type: ignore[arg-type]
+            result = plain.restore(x, mask, encoder, middle, decoder)  # type: ignore[arg-type]
         else:
             plan = Plan(torch.device("cpu"), compute=getattr(torch, formulation))
-            modules = Modules(encoder, mapping, decoder)  # type: ignore[arg-type]
+            modules = Modules(encoder, middle, decoder)  # type: ignore[arg-type]
             result = stream(modules, x, mask, plan, lambda _: None).picture
         seconds = time.perf_counter() - started
     np.save(output, result.numpy())
@@ -90,7 +110,12 @@ def main(text: str) -> None:
     threads = case.pop("threads", None)
     if threads:
         torch.set_num_threads(threads)
-    measured = {"pipeline": measure_pipeline, "original": measure_original}[kind](**case)
+    measurements: dict[str, Any] = {
+        "pipeline": measure_pipeline,
+        "repair": measure_repair,
+        "original": measure_original,
+    }
+    measured = measurements[kind](**case)
     sys.stdout.write(json.dumps(measured) + "\n")
 
 

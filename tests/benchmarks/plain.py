@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
-from models.latent_mapping import QualityMapping, ScratchMapping
+from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.layers import PartialNonLocalBlock
 from models.restoration_vae import RestorationVAE
 
@@ -20,13 +20,15 @@ def restore(
     x: Tensor,
     mask: Tensor,
     encoder: RestorationVAE,
-    mapping: QualityMapping | ScratchMapping,
+    mapping: QualityMapping | ScratchMapping | HighResolutionMapping,
     decoder: RestorationVAE,
 ) -> Tensor:
     """(1, 3, H, W) in [-1, 1] with white holes, mask (1, 1, H, W) -> (1, 3, H, W)."""
     z = encoder.encoder(x)
     if isinstance(mapping, ScratchMapping):
         z = mapping.after_NL(fill(mapping.NL, mapping.before_NL(z), mask))
+    elif isinstance(mapping, HighResolutionMapping):
+        z = mapping(z, mask)
     else:
         z = mapping.model(z)
     result: Tensor = decoder.decoder(z)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+MAPPINGS = {"quality": "", "scratch": " with scratches", "high_resolution": " the same, --HR"}
 STAGES = ("scratches", "restoration", "faces", "enhancement", "blending")
 
 
@@ -15,6 +16,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         parts.append(_bundled(report["bundled"]))
     if "original" in report:
         parts.append(_original(report["original"]))
+    if "repair" in report:
+        parts.append(_repair(report["repair"]))
     if "serving" in report:
         parts.append(_serving(report["serving"]))
     if "gimp" in report:
@@ -57,6 +60,17 @@ def _bundled(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
+def _repair(rows: Sequence[dict[str, Any]]) -> str:
+    lines = [
+        [f"{row['megapixels']:g}", f"{row['seconds']:.1f}", f"{row['peak_mb']:,.0f}"]
+        for row in rows
+    ]
+    return (
+        "## Bundled weights, a few short scratches on a given mask, all else untouched\n\n"
+        f"{_table(['MP', 's', 'peak, MB'], lines)}"
+    )
+
+
 def _slope(small: dict[str, Any], large: dict[str, Any], value: Any) -> float:
     return float((value(large) - value(small)) / (large["megapixels"] - small["megapixels"]))
 
@@ -65,9 +79,7 @@ def _original(rows: Iterable[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         for form in ("plain", "float32", "bfloat16"):
-            name = f"{row['width']}x{row['height']}" + (
-                " with scratches" if row["scratches"] else ""
-            )
+            name = f"{row['width']}x{row['height']}{MAPPINGS[row['mapping']]}"
             figures = row.get(form)
             if figures is None:
                 lines.append([name, form, "does not fit", "", "", "", ""])
@@ -99,10 +111,9 @@ def _serving(facts: dict[str, Any]) -> str:
         ["cold start to first answer", f"{facts['first_answer']:.2f}"],
         ["cold start to ready", f"{facts['ready']:.2f}"],
     ]
-    for name in ("first_job", "same_photo_again", "other_threshold"):
-        words = name.replace("_", " ")
-        lines.append([f"{words}: first progress", f"{facts[name]['first_progress']:.2f}"])
-        lines.append([f"{words}: done", f"{facts[name]['seconds']:.2f}"])
+    for name, job in facts["jobs"].items():
+        lines.append([f"{name}: first progress", f"{job['first_progress']:.2f}"])
+        lines.append([f"{name}: done", f"{job['seconds']:.2f}"])
     return f"## Backend, 1 megapixel\n\n{_table(['', 's'], lines)}"
 
 

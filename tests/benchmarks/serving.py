@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from plugin.shared import protocol
 from plugin.shared.client import Client
 from plugin.shared.errors import PluginError
@@ -18,6 +20,14 @@ from tests.benchmarks.photos import make_photo
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0
+# One after the other with one backend; each is compared with the first.
+JOBS: list[tuple[str, dict[str, Any]]] = [
+    ("first job", {}),
+    ("same photo again", {}),
+    ("other threshold", {"threshold": 0.95}),
+    ("other strength", {"strength": 0.5}),
+    ("a stroke on the mask", {"stroke": True}),
+]
 
 
 def measure_serving(width: int, height: int) -> dict[str, Any]:
@@ -33,17 +43,11 @@ def measure_serving(width: int, height: int) -> dict[str, Any]:
             answered = time.perf_counter() - started
             wait_for(lambda: client.health().status == "ready" or None)
             ready = time.perf_counter() - started
-            jobs = [run_job(client, width, height, threshold) for threshold in (None, None, 0.95)]
+            jobs = {name: run_job(client, width, height, **changes) for name, changes in JOBS}
         finally:
             process.terminate()
             process.wait()
-    return {
-        "first_answer": answered,
-        "ready": ready,
-        "first_job": jobs[0],
-        "same_photo_again": jobs[1],
-        "other_threshold": jobs[2],
-    }
+    return {"first_answer": answered, "ready": ready, "jobs": jobs}
 
 
 def connected(home: Path) -> Client | None:
@@ -73,15 +77,21 @@ def wait_for(look: Callable[[], Any]) -> Any:
     raise TimeoutError("The backend does not answer.")
 
 
-def run_job(client: Client, width: int, height: int, threshold: float | None) -> dict[str, float]:
+def run_job(
+    client: Client, width: int, height: int, *, stroke: bool = False, **options: float
+) -> dict[str, float]:
     """Seconds from the submission to the first progress and to the end."""
     photo, _ = make_photo(width, height)
-    options = protocol.JobOptions(threshold=threshold)
-    header = protocol.RequestHeader(width, height, 3, 8, options=options)
-    pixels = memoryview(photo.tobytes())
+    chosen = protocol.JobOptions(**options)
+    header = protocol.RequestHeader(width, height, 3, 8, has_mask=stroke, options=chosen)
+    pixels, mask = memoryview(photo.tobytes()), None
+    if stroke:
+        drawn = np.zeros((height, width), np.uint8)
+        drawn[height // 3 : height // 3 + 8, width // 3 : width // 3 + 60] = 255
+        mask = memoryview(drawn.tobytes())
     started = time.perf_counter()
     first = 0.0
-    for event in client.events(client.submit(header, pixels)):
+    for event in client.events(client.submit(header, pixels, mask)):
         if isinstance(event, protocol.Progress) and not first:
             first = time.perf_counter() - started
         if isinstance(event, protocol.Failed):
