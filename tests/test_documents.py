@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ FOR_USERS = [name for name in DOCUMENTS if name == "README.md" or name.startswit
 COMMANDS = ("restore", "batch", "detect", "demo", "review", "models", "doctor")
 MODEL_ACTIONS = ("list", "download", "import", "remove", "verify")
 TROUBLE = "docs/troubleshooting.md"
+VALUE = re.compile(r"\{[^}]*\}")
 # Folders of one machine, as opposed to those every user has; "/home/data" in a test is nobody's.
 MACHINE_PATHS = re.compile(r"(?<![\w~.])/(?:root|work|mnt|home/\w+|Users/\w+)/\w+")
 
@@ -152,12 +154,15 @@ def test_messages_that_are_quoted_are_said() -> None:
 
 def sentences_of_the_program() -> Iterator[str]:
     """Every constant text in the code that users run, with a mark in the place of values."""
+    catalogue = (CHECKOUT / "installer" / "catalogue" / "en.json").read_text(encoding="utf-8")
+    for words in json.loads(catalogue).values():
+        yield re.sub(VALUE, "\0", words)
     for folder in ("backend", "installer", "models", "plugin"):
         for path in sorted((CHECKOUT / folder).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield re.sub(r"\{[^}]*\}", "\0", node.value)
+                    yield re.sub(VALUE, "\0", node.value)
 
 
 def test_files_that_are_named_exist() -> None:

@@ -143,7 +143,7 @@ def test_a_photo_shows_the_pipelines_picture(gimp: OldGimp, photo: Array) -> Non
     assert answer["results"] == [{"group": "Restored photo"}]
     group, source = answer["layers"]
     names = [layer["name"] for layer in group["children"]]
-    assert names == ["Faces", "Scratch repair", "Restored", "Scratch mask"]
+    assert names == ["Faces", "Restored", "Scratch repair", "Scratch mask"]
     assert not any(layer["edit_mask"] for layer in flat(answer["layers"]))
     assert answer["active"] == "photo"
     assert np.array_equal(array(source["data"], source), photo)

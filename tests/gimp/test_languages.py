@@ -22,7 +22,7 @@ pytestmark = pytest.mark.gimp
 
 LOCALE = "de_DE.UTF-8"
 GROUP = "Restauriertes Foto"
-INSIDE = ["Gesichter", "Ausgebesserte Kratzer", "Restauriert", "Kratzermaske"]
+INSIDE = ["Gesichter", "Restauriert", "Ausgebesserte Kratzer", "Kratzermaske"]
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def test_a_scratched_photo_with_a_hand_made_selection(
     selection = real.selection()
     group = real.run(RESTORE, device="cpu")
     names = [layer["name"] for layer in group["children"]]
-    assert names == ["Faces", "Scratch repair", "Restored", "Scratch mask"]
+    assert names == ["Faces", "Restored", "Scratch repair", "Scratch mask"]
     assert len(group["children"][0]["children"]) == 1
     record = facts(group)
     assert record["model"]

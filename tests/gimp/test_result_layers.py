@@ -33,10 +33,10 @@ def test_restore_leaves_the_group_of_the_design(document: Document, backend: Fak
     group = document.run(RESTORE)
     assert names(document.layers()) == ["Restored photo", "photo"]
     assert group["name"] == "Restored photo"
-    assert names(group["children"]) == ["Faces", "Scratch repair", "Restored", "Scratch mask"]
-    faces, repair, whole, mask = group["children"]
+    assert names(group["children"]) == ["Faces", "Restored", "Scratch repair", "Scratch mask"]
+    faces, whole, repair, mask = group["children"]
     assert names(faces["children"]) == ["Face 1"]
-    assert [layer["visible"] for layer in (faces, repair, whole, mask)] == [True, True, True, False]
+    assert [layer["visible"] for layer in (faces, whole, repair, mask)] == [True, True, True, False]
     assert [layer["box"] for layer in (repair, whole, mask)] == [(0, 0, 60, 50)] * 3
     assert faces["children"][0]["box"] == (15, 10, 45, 35)
     assert np.array_equal(document.read(whole["id"]), restored(backend.last))

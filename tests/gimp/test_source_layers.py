@@ -246,4 +246,4 @@ def test_enhancing_a_restored_layer_works_inside_its_group(document: Document) -
     document.run(FACES, document.named("Restored")["id"])
     children = document.described(outer["id"])["children"]
     names = [layer["name"] for layer in children]
-    assert names == ["Scratch repair", "Restored photo #1", "Restored", "Scratch mask"]
+    assert names == ["Restored photo #1", "Restored", "Scratch repair", "Scratch mask"]

@@ -276,7 +276,7 @@ def test_gimp_2_10_shows_menu_and_layers_in_its_users_language(
     assert done.output.splitlines()[0] == (
         "<Image>/Filters/Altes Foto restaurieren/Restaurieren..."
     )
-    inside = [("Gesichter", ["Gesicht 1"]), "Ausgebesserte Kratzer", "Restauriert", "Kratzermaske"]
+    inside = [("Gesichter", ["Gesicht 1"]), "Restauriert", "Ausgebesserte Kratzer", "Kratzermaske"]
     assert layer_names(done.image.layers) == [("Restauriertes Foto", inside), "photo"]
     # The document goes on to somebody who speaks French.
     done.image.active_layer = done.image.layers[-1]
