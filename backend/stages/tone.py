@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
+from backend.device import run_at_once
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tint import is_tinted_print, keep_tint
@@ -34,10 +35,10 @@ def restore_tone(
     network = networks.tone()
     small = small_copy(image, longest).clamp(0, 1)
     is_tinted = is_tinted_print(small)
-    x = small.to(networks.device) * 2 - 1
+    x = small * 2 - 1
     with monitor.watching(network):
         # A grid holds changes from the identity, so a share of it makes a share of the change.
-        grid = network(x).float().cpu() * strength
+        grid = run_at_once(network, x, networks.device).float().cpu() * strength
     height = image.shape[2]
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
