@@ -146,15 +146,15 @@ def test_an_openraster_file_opens_with_its_groups_switches_and_opacities(
     assert (group["name"], group["group"], group["visible"]) == ("Restored photo", True, True)
     assert [(child["name"], child["group"]) for child in group["children"]] == [
         ("Faces", True),
-        ("Scratch repair", False),
         ("Restored", False),
+        ("Scratch repair", False),
         ("Scratch mask", False),
     ]
     assert photo["name"] == given.name
     assert drawn(opened.layers) == [
         ("Face 1", FACE_BOX, True),
-        ("Scratch repair", REPAIR, False),
         ("Restored", WHOLE, True),
+        ("Scratch repair", REPAIR, False),
         ("Scratch mask", WHOLE, False),
         (given.name, WHOLE, True),
     ]

@@ -1,7 +1,7 @@
 // The list of layers: a switch and an opacity for each kind, top first as in GIMP.
 import { show, text } from "./texts.js";
 
-export const KINDS = ["face", "repair", "restored"];
+export const KINDS = ["face", "restored", "repair"];
 
 export class LayerList {
   /** By kind, {visible, opacity}. */

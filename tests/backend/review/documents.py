@@ -41,10 +41,10 @@ def document(
     soft = np.random.default_rng(3).integers(0, 256, (24, 24), dtype=np.uint8)
     layers = [
         layer("mask", whole, damage[..., None], None, 0, "Scratch mask"),
-        layer("restored", whole, restored, None, 1, "Restored"),
         layer(
-            "repair", repair, restored[repair.slices], damage[repair.slices], 2, "Scratch repair"
+            "repair", repair, restored[repair.slices], damage[repair.slices], 1, "Scratch repair"
         ),
+        layer("restored", whole, restored, None, 2, "Restored"),
         layer("face", FACE, noise(24, 24, colors, depth, seed=2), soft, 3, "Face 1"),
     ]
     metadata = Metadata(icc=icc, exif=EXIF, dpi=(300.0, 300.0))

@@ -137,8 +137,8 @@ def test_an_openraster_file_follows_its_specification(tmp_path: Path) -> None:
         "Restored photo",
         "Faces",
         "Face 1",
-        "Scratch repair",
         "Restored",
+        "Scratch repair",
         "Scratch mask",
         "scan of 1950.png",
     ]
@@ -163,13 +163,13 @@ def test_a_layered_tiff_has_a_page_for_each_layer_the_lowest_first(
         "All layers together",
         "Scratch mask",
         "scan of 1950.png",
-        "Restored",
         "Scratch repair",
+        "Restored",
         "Face 1",
     ]
     assert np.array_equal(arrays[0], given.flattened().pixels)
     assert np.array_equal(arrays[2], given.picture.pixels)
-    assert np.array_equal(arrays[3], given.layers[1].pixels)
+    assert np.array_equal(arrays[4], given.layers[2].pixels)
     # The place counts in inches, at 300 pixels each.
     assert (x[0] / x[1] * 300, y[0] / y[1] * 300) == pytest.approx((FACE.x0, FACE.y0))
     face = given.layers[3]
