@@ -83,7 +83,9 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
         ) from error
     except UnidentifiedImageError as error:
         if path.stat().st_size == 0:
-            raise InputError(f"{path.name} is empty: copy it again.", code="file-empty") from error
+            raise InputError(
+                "{name} is empty: copy it again.", code="file-empty", name=path.name
+            ) from error
         raise InputError(
             "{name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
             code="file-format",
@@ -101,8 +103,10 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
         # contradictory bytes.
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(
-                f"{path} cannot be read ({error.strerror}): check its name and its disk.",
+                "{name} cannot be read ({reason}): check its name and its disk.",
                 code="file-not-read",
+                name=str(path),
+                reason=error.strerror,
             ) from error
         raise InputError(
             "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name

@@ -222,7 +222,7 @@ def test_the_real_server_restores_a_photo(real_server: RunningServer) -> None:
     events = [event for event in client.events(job) if event is not None]
     assert isinstance(events[-1], protocol.Done), events[-1]
     layers = [event for event in events if isinstance(event, protocol.Layer)]
-    assert [layer.kind for layer in layers][:2] == ["mask", "restored"]
+    assert [layer.kind for layer in layers][:2] == ["mask", "repair"]
     for layer in layers:
         protocol.split_pixels(layer, client.layer(job, layer.index))
 
