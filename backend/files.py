@@ -106,7 +106,7 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
                 "{name} cannot be read ({reason}): check its name and its disk.",
                 code="file-not-read",
                 name=str(path),
-                reason=error.strerror,
+                reason=str(error.strerror),
             ) from error
         raise InputError(
             "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name
