@@ -113,7 +113,9 @@ class RestorationUNet(CompactUNet):
     Where the mask is set the network gets both: a smooth fill from the surroundings, and what the
     photo shows there. Dust and faded scratches are half transparent, people paint masks larger
     than the damage, and what can still be seen is better than anything invented. So besides the
-    change to the fill it estimates for each masked pixel how much of the photo to keep.
+    change to the fill it estimates for each masked pixel how much to add of what the photo shows
+    beyond the fill: 0 where the damage is opaque, 1 where there is none, more where a veil has
+    taken contrast.
 
     filled (B, 3, H, W) in [-1, 1], the photo with masked pixels replaced; mask (B, 1, H, W), 1 =
     repair; photo (B, 3, H, W), as it is -> (B, 3, H, W), the change to be added to `filled`: what
