@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from backend.images import Picture
 from backend.networks import Networks
@@ -36,7 +37,7 @@ from tests.plugin.stub_runs import Array, image_of, mask_of, pixels_of, run_comm
 from .document import DETECT, FACES, REPAIR, RESTORE, flat, noise
 from .old_gimp import OldGimp
 from .provision import OLD_TREE, ProvisionError, provide
-from .real_backend import RealBackend
+from .real_backend import THREADS, RealBackend
 from .test_real_backend import old_photo, scratched
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
@@ -78,7 +79,14 @@ def final_of(pixels: Array, mask: Array | None, **options: Any) -> Array:
     """The pipeline's picture, computed in this process."""
     chosen = Options(device="cpu", **options)
     networks = Networks.for_options(chosen)
-    return restore(Picture(pixels), mask, chosen, networks, lambda _: None, lambda: False).final
+    # With bfloat16 the last bits depend on the number of threads: as many as the backend has.
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(THREADS))
+    try:
+        result = restore(Picture(pixels), mask, chosen, networks, lambda _: None, lambda: False)
+    finally:
+        torch.set_num_threads(before)
+    return result.final
 
 
 def array(data: str, layer: dict[str, Any], depth: int = 8) -> Array:

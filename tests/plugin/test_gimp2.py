@@ -131,7 +131,7 @@ def test_a_selection_leads_to_the_pipelines_picture_in_one_undo_step(
     select(image, around_scratch())
     done = run(image)
     assert names(done.image.layers) == [
-        ("Restored photo", ["Scratch repair", "Restored", "Scratch mask"]),
+        ("Restored photo", ["Restored", "Scratch repair", "Scratch mask"]),
         "photo",
     ]
     group = group_of(done.image)
@@ -256,7 +256,7 @@ def test_the_menu_the_script_and_the_repetition_call_the_same(run: Callable[...,
     assert trees[0] == trees[1] == [("Restored photo", ["Restored"]), "photo"]
     # Nothing was run before, so the last values are the defaults.
     again = names(run(image_of(shaded()), "--mode", "again").image.layers)
-    assert again == [("Restored photo", ["Scratch repair", "Restored", "Scratch mask"]), "photo"]
+    assert again == [("Restored photo", ["Restored", "Scratch repair", "Scratch mask"]), "photo"]
 
 
 def locked(image: Image) -> Image:
