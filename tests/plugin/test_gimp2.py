@@ -112,10 +112,10 @@ def facts_of(layer: Layer) -> dict[str, object]:
 
 def seen(group: GroupLayer) -> Array:
     """What the group's visible layers show together, with encoded values as GIMP blends them."""
+    # It covers the repair below it.
     canvas = pixels_of(child(group, "Restored")).astype(float)
-    top = [layer for layer in group.children if layer.name == "Scratch repair"]
     faces = [face for layer in group.children for face in layer.children]
-    for layer in [*top, *reversed(faces)]:
+    for layer in reversed(faces):
         x, y = (a - b for a, b in zip(layer.offsets, group.offsets, strict=True))
         area = np.s_[y : y + layer.height, x : x + layer.width]
         share = mask_of(layer)[..., None] / 255
