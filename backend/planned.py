@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from backend.device import is_out_of_memory
 from backend.geometry import Size
 from backend.memory import budget, plans
-from backend.streaming.attention import Elsewhere, Keys
 from backend.streaming.cost import Damage, total_cost
+from backend.streaming.keys import Elsewhere, Keys
 from backend.streaming.maps import Picture
 from backend.streaming.steps import list_steps
 from backend.streaming.stream import Known, Plan, Stream

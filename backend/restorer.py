@@ -15,7 +15,8 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.planned import Modules, Streamed, stream, stream_as_memory_allows
 from backend.preparation import with_statistics
-from backend.streaming.attention import LARGEST_EXACT, Elsewhere
+from backend.streaming.attention import LARGEST_EXACT
+from backend.streaming.keys import Elsewhere
 from backend.streaming.stream import Known, Plan
 from backend.tensors import pad_to_multiple
 from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows

@@ -13,7 +13,7 @@ from backend.geometry import Box, Size
 from backend.monitor import Monitor
 from backend.planned import Streamed
 from backend.revision import FADE, LARGEST_CHANGE, Revision, block_sums, revisions
-from backend.streaming.attention import Elsewhere, Keys
+from backend.streaming.keys import Elsewhere, Keys
 from backend.streaming.stream import Known
 from backend.tiling import tile_weight
 from models.layers import undamaged_cells
@@ -112,7 +112,8 @@ def revised(
 
 
 def _elsewhere(keys: Keys, trusted: Tensor, place: Revision, width: int) -> Elsewhere:
-    row, column = keys.places // (width // 4), keys.places % (width // 4)
+    places = keys.chosen.places
+    row, column = places // (width // 4), places % (width // 4)
     inner, outer = place.replaced, place.computed
     # Cells at the edge of what is computed lack their surroundings: there the former ones stay.
     is_new = (
@@ -122,7 +123,7 @@ def _elsewhere(keys: Keys, trusted: Tensor, place: Revision, width: int) -> Else
         & (column < inner.x1 // 4)
     )
     numbers = (row - outer.y0 // 4) * (outer.size.width // 4) + column - outer.x0 // 4
-    return Elsewhere(keys, trusted[keys.places], torch.where(is_new, numbers, -1))
+    return Elsewhere(keys, trusted[places], torch.where(is_new, numbers, -1))
 
 
 def _put(result: Tensor, part: Tensor, replaced: Box, computed: Box) -> None:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
 from backend.streaming.convolutions import Rows
+from backend.streaming.keys import Chosen, Elsewhere, Group, Groups, Keys, choose, grouped, spread
 from backend.streaming.maps import Map
 from models.layers import SMALLEST_ATTENTION_MASS, PartialNonLocalBlock
 
 LARGEST_EXACT = 2**18
 """Cells up to which every cell looks at every other: 4 megapixels. Time grows with the square."""
 
-KEYS_BEYOND = 2**16
-"""Cells that are looked at in larger maps, spread evenly.
+KEYS_BEYOND = 2**15
+"""Cells of either kind that are looked at in larger maps, spread evenly, besides the wanted ones.
 
 Exact attention fits into memory at any size, but its time does not: at 12 megapixels a damaged
 fifth of the map would take, extrapolated, 700 core seconds in bfloat16, several times the rest.
-What the limit costs depends on how many cells a query looks at in truth. With the original's widths
-and weights by rule that is hardly more than one, the worst case: a share of 1/4, 1/11 or 1/48 of
-the keys, as at 4, 12 and 50 megapixels, leaves collected cells with a mean cosine of 0.62, 0.44 and
-0.36 to the exact ones. So the user is told. The mapping for high resolution knows no such limit.
+The mapping for high resolution knows no such limit.
 """
 
 KEYS_FOR_STATISTICS = 2**13
 """The same for cells whose own value is thrown away, and counts in the statistics alone."""
+
+VOTERS = 0.5
+"""For each of these, so many cells are asked which one of all they look at most: the wanted ones.
+
+The products of queries and keys are not scaled, so that few long keys win nearly all the attention
+there is, and evenly chosen keys miss most of them. With the original's widths and weights by rule,
+where a query looks at hardly more than one key, on a map of 192 x 192 cells: an evenly chosen
+eleventh or 48th of the keys, as at 12 and 50 megapixels, leaves collected cells with a mean cosine
+of 0.47 and 0.35 to the exact ones; with voters it is 0.96 and 0.90. So the user is told.
+"""
 
 _QUERIES = 2**13
 """Cells that look at a time."""
@@ -37,36 +43,10 @@ _QUERIES = 2**13
 _KEYS_AT_A_TIME = 2**12
 """So that a cancellation is noticed in between."""
 
+_VOTERS_AT_A_TIME = 2**11
+
 _LARGEST_SCORES = 2**25
 """Where no fused kernel gives the mass of attention, so many scores are held at a time."""
-
-
-class Keys(NamedTuple):
-    """Cells of a map that others look at.
-
-    Attributes:
-        cells: (K, C).
-        places: (K,), their numbers in the map, row by row.
-        log_ratio: logarithm of how much more a trusted one counts, where not all are taken.
-    """
-
-    cells: Tensor
-    places: Tensor
-    log_ratio: float
-
-
-class Elsewhere(NamedTuple):
-    """What a part of a map needs to know of the rest of it.
-
-    Attributes:
-        keys: of the whole map, from when it was last computed.
-        trusted: (K,), whether they are undamaged now.
-        part: (K,), their numbers in the part, or -1 outside: there the part's own cells count.
-    """
-
-    keys: Keys
-    trusted: Tensor
-    part: Tensor
 
 
 class Attention:
@@ -110,25 +90,26 @@ class Attention:
         self._near = _near_holes(block, trust)
         self._skips_far = block.reach is not None
         self._elsewhere = elsewhere
+        self._few_chosen: Chosen | None = None
 
     def strips(self, advance: Callable[[float], None]) -> Iterator[tuple[Rows, Tensor]]:
         """Yields rows and (1, C, rows, w) float32 for the whole map."""
         shape = self._cells.shape
-        near_keys = self._near_keys()
-        far_keys = near_keys if self._is_exact else self._gather(KEYS_FOR_STATISTICS)
+        near_keys = self._near_keys(advance)
+        groups = [(self._near, near_keys)]
+        if not self._skips_far and self._is_exact:
+            groups = [(torch.ones_like(self._near), near_keys)]
+        elif not self._skips_far:
+            far = self._choose(~self._near, KEYS_FOR_STATISTICS, advance)
+            groups.append((~self._near, self._gather(far)))
         count = max(1, _QUERIES // shape.width)
         for start in range(0, shape.height, count):
             rows = Rows(start, min(start + count, shape.height))
             cells = self._read(rows)
-            near = self._near[rows.start * shape.width : rows.stop * shape.width]
-            near = near.to(self._device)
             collected = torch.zeros_like(cells)
             mass = torch.zeros(len(cells), 1, device=self._device)
-            groups = [(near, near_keys)] + ([] if self._skips_far else [(~near, far_keys)])
-            if self._is_exact and not self._skips_far:
-                groups = [(torch.ones_like(near), near_keys)]
             for chosen, keys in groups:
-                index = chosen.nonzero().squeeze(1)
+                index = _within(chosen, rows, shape.width).nonzero().squeeze(1).to(self._device)
                 if len(index):
                     collected[index], mass[index] = self._collect(cells[index], keys, advance)
             out = collected @ self._value.T + mass * self._value_bias + self._last_bias
@@ -139,65 +120,93 @@ class Attention:
         strip = self._cells.read(rows).to(self._device, torch.float32)
         return strip.permute(0, 2, 3, 1).reshape(-1, strip.shape[1])
 
-    def sample(self) -> Keys:
-        """Keys that stand for the whole map, at most KEYS_BEYOND of either kind."""
-        chosen = [_chosen(kind, KEYS_BEYOND) for kind in (self._trusted, ~self._trusted)]
-        trusted, damaged, log_ratio = self._gather_chosen(*chosen)
-        places = torch.cat([kind.nonzero().squeeze(1) for kind in chosen])
-        # They are kept for long, and an accelerator's memory is scarce.
-        return Keys(torch.cat([trusted, damaged]).cpu(), places, log_ratio)
-
-    def _near_keys(self) -> _Keys:
-        if self._elsewhere is None:
-            return self._gather(len(self._trusted) if self._is_exact else KEYS_BEYOND)
-        keys, trusted, part = self._elsewhere
-        own = torch.zeros_like(self._trusted)
-        own[part[part >= 0]] = True
-        here = self._gather_chosen(self._trusted & own, ~self._trusted & own)
-        outside = keys.cells[part < 0].to(self._device, self._compute)
-        is_trusted = trusted[part < 0]
-        return _Keys(
-            torch.cat([here.trusted, outside[is_trusted.to(outside.device)]]),
-            torch.cat([here.damaged, outside[~is_trusted.to(outside.device)]]),
-            keys.log_ratio,
-        )
-
-    def _gather(self, limit: int) -> _Keys:
-        return self._gather_chosen(*(_chosen(k, limit) for k in (self._trusted, ~self._trusted)))
-
-    def _gather_chosen(self, *parts: Tensor) -> _Keys:
-        """The cells that are true in (N,), trusted and damaged ones."""
+    def _all_strips(self) -> Iterator[tuple[int, Tensor]]:
+        """The number of the first cell, and (cells, C) as they are computed with."""
         shape = self._cells.shape
-        found: tuple[list[Tensor], list[Tensor]] = [], []
         count = max(1, _QUERIES // shape.width)
         for start in range(0, shape.height, count):
             rows = Rows(start, min(start + count, shape.height))
-            cells = self._read(rows).to(self._compute)
-            for part, into in zip(parts, found, strict=True):
-                index = part[rows.start * shape.width : rows.stop * shape.width]
-                into.append(cells[index.nonzero().squeeze(1).to(cells.device)])
-        trusted, damaged = (torch.cat(cells) for cells in found)
-        totals = int(self._trusted.sum()), int((~self._trusted).sum())
-        # A cell that stands for several weighs as much as they would.
-        weights = [
-            math.log(total / max(1, len(keys)) or 1)
-            for total, keys in zip(totals, (trusted, damaged), strict=True)
-        ]
-        return _Keys(trusted, damaged, weights[0] - weights[1])
+            yield start * shape.width, self._read(rows).to(self._compute)
+
+    def sample(self, advance: Callable[[float], None]) -> Keys:
+        """Keys that stand for the whole map."""
+        chosen = self._few(advance)
+        # They are kept for long, and an accelerator's memory is scarce.
+        return Keys(self._cells_at(chosen.places).cpu(), chosen)
+
+    def _near_keys(self, advance: Callable[[float], None]) -> Groups:
+        if self._elsewhere is None:
+            nothing = torch.zeros_like(self._trusted)
+            is_exact, count = self._is_exact, len(nothing)
+            return self._gather(
+                choose(self._trusted, nothing, count) if is_exact else self._few(advance)
+            )
+        keys, trusted, part = self._elsewhere
+        is_own = part >= 0
+        cells = keys.cells.to(self._device, self._compute, copy=True)
+        cells[is_own.to(self._device)] = self._cells_at(part[is_own])
+        trusted = torch.where(is_own, self._trusted[part], trusted)
+        return grouped(cells, trusted, keys.chosen.log_weights)
+
+    def _few(self, advance: Callable[[float], None]) -> Chosen:
+        if self._few_chosen is None:
+            self._few_chosen = self._choose(self._near, KEYS_BEYOND, advance)
+        return self._few_chosen
+
+    def _choose(self, asking: Tensor, limit: int, advance: Callable[[float], None]) -> Chosen:
+        wanted = torch.zeros_like(self._trusted)
+        if max(int(self._trusted.sum()), int((~self._trusted).sum())) > limit:
+            voters = spread(asking, int(limit * VOTERS))
+            wanted[self._named(voters, advance)] = True
+        return choose(self._trusted, wanted, limit)
+
+    def _named(self, voters: Tensor, advance: Callable[[float], None]) -> Tensor:
+        """(V,) the number of the cell that each of the cells (V,) looks at most."""
+        query = self._cells_at(voters).float() @ self._query.T + self._query_bias
+        query = query.to(self._compute)
+        best = torch.full((len(voters),), -torch.inf, device=self._device)
+        named = torch.zeros(len(voters), dtype=torch.int64, device=self._device)
+        for first, cells in self._all_strips():
+            for start in range(0, len(query), _VOTERS_AT_A_TIME):
+                chosen = slice(start, start + _VOTERS_AT_A_TIME)
+                score, number = (query[chosen] @ cells.T).max(dim=1)
+                is_better = score.float() > best[chosen]
+                named[chosen] = torch.where(is_better, number + first, named[chosen])
+                best[chosen] = torch.maximum(best[chosen], score.float())
+                advance(float(len(score) * cells.numel()))
+        return named.cpu()
+
+    def _cells_at(self, places: Tensor) -> Tensor:
+        """(K, C) for numbers of cells, in any order."""
+        order = places.argsort()
+        ordered = places[order]
+        found = []
+        for first, cells in self._all_strips():
+            ends = torch.searchsorted(ordered, torch.tensor([first, first + len(cells)]))
+            index = ordered[int(ends[0]) : int(ends[1])] - first
+            found.append(cells[index.to(cells.device)])
+        together = torch.cat(found)
+        result = torch.empty_like(together)
+        result[order.to(result.device)] = together
+        return result
+
+    def _gather(self, chosen: Chosen) -> Groups:
+        return grouped(
+            self._cells_at(chosen.places), self._trusted[chosen.places], chosen.log_weights
+        )
 
     def _collect(
-        self, cells: Tensor, keys: _Keys, advance: Callable[[float], None]
+        self, cells: Tensor, keys: Groups, advance: Callable[[float], None]
     ) -> tuple[Tensor, Tensor]:
         """The mean over trusted keys (Q, C), faded, and the share that is left (Q, 1)."""
         query = (cells @ self._query.T + self._query_bias).to(self._compute)
         mean, trusted_mass = _attend(query, keys.trusted, advance)
-        if not len(keys.trusted):
+        if not keys.trusted:
             return mean, torch.zeros_like(trusted_mass)
-        if not len(keys.damaged):
+        if not keys.damaged:
             return mean, torch.ones_like(trusted_mass)
         _, damaged_mass = _attend(query, keys.damaged, advance)
-        share = torch.sigmoid(trusted_mass + keys.log_ratio - damaged_mass)
-        fade = (share / SMALLEST_ATTENTION_MASS).clamp_max(1)
+        fade = (torch.sigmoid(trusted_mass - damaged_mass) / SMALLEST_ATTENTION_MASS).clamp_max(1)
         return mean * fade, fade
 
 
@@ -205,10 +214,11 @@ def attention_cost(block: PartialNonLocalBlock, trust: Tensor, channels: int) ->
     """Multiplications for the whole map, roughly."""
     count, near = trust.numel(), int(_near_holes(block, trust).sum())
     far = 0 if block.reach is not None else count - near
-    near_keys, far_keys = (
-        (count, count) if count <= LARGEST_EXACT else (2 * KEYS_BEYOND, 2 * KEYS_FOR_STATISTICS)
-    )
-    return 2.0 * (near * near_keys + far * far_keys) * channels
+    if count <= LARGEST_EXACT:
+        return 2.0 * (near + far) * count * channels
+    votes = VOTERS * count * (KEYS_BEYOND + (0 if far == 0 else KEYS_FOR_STATISTICS))
+    looks = near * 2 * KEYS_BEYOND + far * 2 * KEYS_FOR_STATISTICS
+    return (votes + 2.0 * looks) * channels
 
 
 def _near_holes(block: PartialNonLocalBlock, trust: Tensor) -> Tensor:
@@ -218,36 +228,24 @@ def _near_holes(block: PartialNonLocalBlock, trust: Tensor) -> Tensor:
     return F.max_pool2d(hole, 2 * reach + 1, 1, reach).flatten().cpu() > 0
 
 
-class _Keys(NamedTuple):
-    """Cells (K, C) that are looked at, and the logarithm by which the trusted ones count more."""
-
-    trusted: Tensor
-    damaged: Tensor
-    log_ratio: float
+def _within(kind: Tensor, rows: Rows, width: int) -> Tensor:
+    return kind[rows.start * width : rows.stop * width]
 
 
-def _chosen(kind: Tensor, limit: int) -> Tensor:
-    """At most `limit` of the cells that are true in (N,), the same ones each time."""
-    index = kind.nonzero().squeeze(1)
-    if len(index) <= limit:
-        return kind
-    order = torch.randperm(len(index), generator=torch.Generator().manual_seed(0))
-    chosen = torch.zeros_like(kind)
-    chosen[index[order[:limit]]] = True
-    return chosen
-
-
-def _attend(query: Tensor, keys: Tensor, advance: Callable[[float], None]) -> tuple[Tensor, Tensor]:
+def _attend(
+    query: Tensor, groups: Sequence[Group], advance: Callable[[float], None]
+) -> tuple[Tensor, Tensor]:
     """Softmax-weighted mean of the keys (Q, C), and the logarithm of the weights' sum (Q, 1)."""
     mean = torch.zeros(query.shape, device=query.device)
     mass = torch.full((len(query), 1), -torch.inf, device=query.device)
-    for start in range(0, len(keys), _KEYS_AT_A_TIME):
-        part = keys[start : start + _KEYS_AT_A_TIME]
-        part_mean, part_mass = _attend_to_few(query, part)
-        both = torch.logaddexp(mass, part_mass)
-        mean = mean * (mass - both).exp() + part_mean * (part_mass - both).exp()
-        mass = both
-        advance(2.0 * query.numel() * len(part))
+    for keys, log_weight in groups:
+        for part in torch.split(keys, _KEYS_AT_A_TIME):
+            part_mean, part_mass = _attend_to_few(query, part)
+            part_mass = part_mass + log_weight
+            both = torch.logaddexp(mass, part_mass)
+            mean = mean * (mass - both).exp() + part_mean * (part_mass - both).exp()
+            mass = both
+            advance(2.0 * query.numel() * len(part))
     return mean, mass
 
 

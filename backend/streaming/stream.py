@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from backend.streaming import winograd
-from backend.streaming.attention import Attention, Elsewhere, Keys
+from backend.streaming.attention import Attention
 from backend.streaming.convolutions import Convolution, Pointwise, Rows, Shape
 from backend.streaming.cost import Damage
+from backend.streaming.keys import Elsewhere, Keys
 from backend.streaming.maps import Map, MapStore
 from backend.streaming.patches import combined, fill_patches
 from backend.streaming.statistics import Statistics
@@ -174,7 +175,7 @@ class Stream:
             step.module, flow.base, trust, plan.device, plan.compute, elsewhere=elsewhere
         )
         if self.keeps_keys:
-            self.keys = attention.sample()
+            self.keys = attention.sample(self._advance)
         for rows, strip in attention.strips(self._advance):
             filled.base.write(rows, strip)
         self._run(step.steps, filled)

@@ -16,7 +16,7 @@ from backend.cache import Cache
 from backend.networks import Networks
 from backend.restorer import Restorer
 from backend.stages.restoration import restore_global
-from backend.streaming.attention import Elsewhere
+from backend.streaming.keys import Elsewhere
 from backend.streaming.stream import Stream
 from backend.tensors import dilate
 from models.layers import undamaged_cells
@@ -141,12 +141,12 @@ def test_a_revised_picture_is_that_of_the_same_statistics_and_keys() -> None:
     assert former.keys is not None
     keys = former.keys._replace(cells=kept[3])
     trusted = undamaged_cells(mask.float(), 40, 48).flatten() == 1
-    here = Elsewhere(keys, trusted[keys.places], keys.places)
+    here = Elsewhere(keys, trusted[keys.chosen.places], keys.chosen.places)
     same = restorer._part(filled, mask, former, here, monitor)
     assert same is not None
     torch.testing.assert_close(same, first, rtol=0, atol=1e-4)
     # And with all keys from outside.
-    outside = here._replace(part=torch.full_like(keys.places, -1))
+    outside = here._replace(part=torch.full_like(keys.chosen.places, -1))
     same = restorer._part(filled, mask, former, outside, monitor)
     assert same is not None
     torch.testing.assert_close(same, first, rtol=0, atol=1e-4)
