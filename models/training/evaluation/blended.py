@@ -20,12 +20,14 @@ from models.training.evaluation.report import Report, Table
 
 CELL = 256
 
+COLUMNS = ("photo", "restored", "blended")
+
 # Shares of the mask between which a pixel lies on its edge.
 _EDGE = (5, 128)
 
 
 @dataclass(frozen=True)
-class _Blended:
+class Blended:
     """One face: parts of the photo, (h, w, 1 or 3) each, and the mask there."""
 
     photo: Pixels
@@ -34,10 +36,14 @@ class _Blended:
     cut: Pixels
     mask: Mask
 
+    def cells(self) -> list[FloatArray]:
+        """One square for each of COLUMNS."""
+        return [_cell(getattr(self, name)) for name in COLUMNS]
+
 
 def report_blended(report: Report, weights: str, networks: Networks, old: PicturePool) -> None:
     """Every face that is found on old photos: how its edge looks, and a sheet."""
-    faces = [face for levels in old.pictures for face in _faces_on(levels, networks)]
+    faces = [face for levels in old.pictures for face in faces_on(levels, networks)]
     table = Table(["edge of the face", "mean gradient, levels", "against the restored picture"])
     reference = np.mean([edge_gradient(face.restored, face.mask) for face in faces])
     for name in ("restored", "blended", "cut"):
@@ -49,11 +55,12 @@ def report_blended(report: Report, weights: str, networks: Networks, old: Pictur
         "soft edge of each face's mask; cut means the same change with a hard edge.",
         table,
     )
-    rows = [[_cell(getattr(f, name)) for name in ("photo", "restored", "blended")] for f in faces]
-    report.sheet(f"Faces on old photos, {weights}", ["photo", "restored", "blended"], rows)
+    rows = [face.cells() for face in faces]
+    report.sheet(f"Faces on old photos, {weights}", COLUMNS, rows)
 
 
-def _faces_on(levels: Pixels, networks: Networks) -> Iterator[_Blended]:
+def faces_on(levels: Pixels, networks: Networks) -> Iterator[Blended]:
+    """The faces that the pipeline finds on a photo (H, W, 3) BGR, before and after."""
     photo = Picture(np.ascontiguousarray(levels[..., ::-1], dtype=np.uint8))
     result = restore(photo, None, Options(), networks, lambda _: None, lambda: False)
     faces = [layer for layer in result.layers if layer.kind == "face"]
@@ -62,7 +69,7 @@ def _faces_on(levels: Pixels, networks: Networks) -> Iterator[_Blended]:
     for layer in faces:
         assert layer.mask is not None
         here = layer.box.slices
-        yield _Blended(photo.color[here], below[here], result.final[here], hard[here], layer.mask)
+        yield Blended(photo.color[here], below[here], result.final[here], hard[here], layer.mask)
 
 
 def _cut_out(layer: ResultLayer) -> ResultLayer:

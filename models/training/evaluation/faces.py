@@ -41,7 +41,7 @@ def open_faces(folder: Path) -> list[FloatArray]:
 
 
 @dataclass(frozen=True)
-class _Scores:
+class Scores:
     """Of one picture of a face against the true one: dB, similarity, two distances."""
 
     ratio: float
@@ -58,7 +58,7 @@ def report_faces(
     distance: PerceptualDistance,
 ) -> None:
     """Faces of several sizes: aged, restored as part of a photo, and then enhanced."""
-    judge = _Judge(networks, FaceDescriptor(), distance)
+    judge = Judge(networks, distance)
     trials = {
         side: [judge.try_face(face, [_SEED, side, number]) for number, face in enumerate(faces)]
         for side in SIDES
@@ -84,23 +84,29 @@ def report_faces(
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
     """One face on its way; pictures are (256, 256, 3)."""
 
     clean: FloatArray
     pictures: dict[str, FloatArray]
-    scores: dict[str, _Scores]
+    scores: dict[str, Scores]
 
 
-class _Judge:
-    def __init__(
-        self, networks: Networks, descriptor: FaceDescriptor, distance: PerceptualDistance
-    ) -> None:
+class Judge:
+    """Ages faces, restores and enhances them, and measures each step."""
+
+    def __init__(self, networks: Networks, distance: PerceptualDistance) -> None:
         self._generator = networks.face("face_256")
         self._restore = ours(networks, Options(tone=False))
-        self._descriptor, self._distance = descriptor, distance
+        self._descriptor, self._distance = FaceDescriptor(), distance
 
-    def try_face(self, face: FloatArray, seed: Sequence[int]) -> _Trial:
+    def try_face(self, face: FloatArray, seed: Sequence[int]) -> Trial:
+        """Age one aligned face.
+
+        Args:
+            face: (256, 256, 3) in [0, 1].
+            seed: of all choices; its second number is the side of the face in the photo.
+        """
         dice = Dice(seed)
         clean = printed_faces(recipe.developed(as_tensor(face)[None], dice), dice)
         aged = aged_faces(clean, seed[1], dice)
@@ -115,7 +121,7 @@ class _Judge:
         landmarks = self._descriptor.locate(truth)
         person = self._descriptor.describe(truth, landmarks)
         scores = {
-            name: _Scores(
+            name: Scores(
                 ratio(truth, picture),
                 similarity(truth, picture),
                 self._distance(truth, picture),
@@ -123,7 +129,7 @@ class _Judge:
             )
             for name, picture in pictures.items()
         }
-        return _Trial(truth, pictures, scores)
+        return Trial(truth, pictures, scores)
 
     @torch.inference_mode()
     def enhanced(self, face: FloatArray) -> FloatArray:
@@ -132,7 +138,7 @@ class _Judge:
         return _array(((x + y + 1) / 2).clamp(0, 1))
 
 
-def _table_of_sizes(trials: dict[int, list[_Trial]]) -> Table:
+def _table_of_sizes(trials: dict[int, list[Trial]]) -> Table:
     table = Table(
         ["side", "PSNR, restored", "PSNR, enhanced", "nearer to the person", "better in PSNR"]
     )

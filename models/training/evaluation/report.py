@@ -51,7 +51,7 @@ class Report:
     ) -> None:
         """Add a picture of labelled rows; all cells are (h, w, 3) of one size in [0, 1]."""
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") + ".png"
-        levels = np.round(_joined(columns, rows) * 255).astype(np.uint8)
+        levels = np.round(joined(columns, rows) * 255).astype(np.uint8)
         cv2.imwrite(str(self.folder / name), levels[..., ::-1])
         self._text += f"\n![{title}]({name})\n"
         self._write()
@@ -60,7 +60,8 @@ class Report:
         (self.folder / "report.md").write_text(self._text, encoding="utf-8")
 
 
-def _joined(columns: Sequence[str], rows: Sequence[Sequence[FloatArray]]) -> FloatArray:
+def joined(columns: Sequence[str], rows: Sequence[Sequence[FloatArray]]) -> FloatArray:
+    """Rows of cells, (h, w, 3) of one size in [0, 1], below the names of the columns."""
     gap = 4
     width = rows[0][0].shape[1]
     header = np.full((22, len(columns) * (width + gap), 3), 255, np.uint8)

@@ -7,13 +7,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage
 import torch
+from PIL import Image
 
 from models.compact_unet import CompactScratchUNet
 from models.loading import save_bundled
 from models.registry import ModelSpec
+from models.training import card_pictures
 from models.training.card import BEGIN, END, update_card
 from models.training.datasets import PicturePool
+from models.training.degradations.marks import Sprites
 from models.training.evaluation.blended import edge_gradient, report_blended
 from models.training.evaluation.methods import classical, telea, unchanged
 from models.training.evaluation.metrics import (
@@ -197,3 +201,18 @@ def test_every_face_on_old_photos_gets_a_row(tmp_path: Path) -> None:
     sheet = cv2.imread(str(tmp_path / "faces-on-old-photos-random.png"))
     assert sheet is not None
     assert sheet.shape[:2] == (22 + 260, 3 * 260)
+
+
+def test_the_cards_pictures_show_every_photo_and_step(tmp_path: Path) -> None:
+    sprites: Sprites = {"hair": []}
+    examples = Path(skimage.__file__).parent / "data"
+    card_pictures.picture_photos(tmp_path / "photos.webp", examples, random_networks(), sprites)
+    card_pictures.picture_blended(tmp_path / "blended.webp", random_networks())
+    with (
+        Image.open(tmp_path / "photos.webp") as photos,
+        Image.open(tmp_path / "blended.webp") as blended,
+    ):
+        assert photos.size == (6 * 260, 22 + 5 * 260)
+        assert blended.size == (3 * 260, 22 + 260)
+        # Wide columns of one colour are what a missing picture looks like.
+        assert float(np.asarray(photos)[30:270, 4:250].std()) > 10
