@@ -1,7 +1,8 @@
 """Make the pictures of the documents anew: `python -m tests.gimp.pictures`.
 
 The example, aged by `restore-old-photo demo`, is restored by the bundled weights, on the command
-line and in a real GIMP window; what is seen there is cut out and saved. All of it is public domain.
+line, on the review page and in a real GIMP window; what is seen there is cut out and saved. All of
+it is public domain.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from PIL import Image
 
 from backend.cli import main as command_line
 from backend.demo import AGED_NAME, RESTORED_NAME, age, load_portrait
+from tests.backend.review.browser import DONE, Page, running_browser
+from tests.backend.review.serving import review_backend
 
 from .desk import RESTORE, TITLE, Desk
 from .fake_backend import FakeBackend
@@ -41,10 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("-o", dest="folder", type=Path, default=PROJECT / "docs", metavar="DIR", help="for them")
-    add("--without-gimp", action="store_true", help="only before-after.webp and mask.webp")
+    add("--without-gimp", action="store_true", help="leave those of GIMP as they are")
     chosen = parser.parse_args(argv)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     picture_the_command_line(chosen.folder)
+    picture_the_review_page(chosen.folder)
     if not chosen.without_gimp:
         with photo_in_gimp() as desk:
             picture_gimp(desk, chosen.folder)
@@ -62,6 +66,21 @@ def picture_the_command_line(folder: Path) -> None:
             raise SystemExit("No mask could be made of the example, see above.")
         save(beside(aged, restored), folder / "before-after.webp")
         save(beside(aged, Image.open(mask)), folder / "mask.webp")
+
+
+def picture_the_review_page(folder: Path) -> None:
+    """The page with the example, half before and half after."""
+    with tempfile.TemporaryDirectory() as made:
+        home, aged, shot = Path(made) / "home", Path(made) / AGED_NAME, Path(made) / "shot.png"
+        Image.fromarray(age(load_portrait())).save(aged)
+        serve = "from backend.cli import main; main(['serve'])"
+        with review_backend(home, serve) as backend, running_browser(home) as browser:
+            page = Page(browser, home)
+            page.open(backend.address(aged))
+            page.wait_for_status(DONE)
+            time.sleep(1)  # the last layers fade in
+            browser.save_screenshot(str(shot))
+        save(Image.open(shot), folder / "review.webp")
 
 
 @contextmanager

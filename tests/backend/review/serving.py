@@ -112,10 +112,10 @@ def save_file(client: httpx.Client, job: str, kind: str, views: dict[str, Any]) 
 
 
 @contextmanager
-def review_backend(home: Path) -> Iterator[ReviewBackend]:
+def review_backend(home: Path, program: str = SERVE) -> Iterator[ReviewBackend]:
     environment = environment_for(home, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"))
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE], env=environment, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL
     )
     try:
         yield ReviewBackend(process, home, wait_for_runtime(home, process, PATIENCE_SECONDS))
