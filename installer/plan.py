@@ -149,7 +149,7 @@ def make_plan(choices: Choices, report: Report) -> Plan:
     """
     data = data_folder().absolute()
     home = Path.home()
-    offline = OfflineFolder(choices.offline.absolute()) if choices.offline is not None else None
+    offline = OfflineFolder(choices.offline.resolve()) if choices.offline is not None else None
     environment = Environment(
         data / "environment",
         data / "install.log",
@@ -201,7 +201,7 @@ def check_machine(plan: Plan) -> None:
     if plan.conditions["environment"] != "done":
         plan.environment.check_can_create()
     if plan.choices.offline is not None:
-        OfflineFolder(plan.choices.offline.absolute()).check()
+        OfflineFolder(plan.choices.offline.resolve()).check()
     _check_data_folder(plan)
 
 

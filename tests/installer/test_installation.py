@@ -42,9 +42,10 @@ def test_one_command_sets_up_everything_and_shows_an_example(user: User) -> None
 def test_the_users_photo_is_restored_instead_of_the_example(user: User, tmp_path: Path) -> None:
     photo = tmp_path / "grand mother.png"
     photo.touch()
-    status, output = user.install(str(photo))
+    # As it is typed in a folder beside.
+    status, output = user.install(os.path.relpath(photo, user.checkout))
     assert status == 0, output
-    assert f"program called with restore {photo}" in output
+    assert f"program called with restore {photo}\n" in output
     assert "demo" not in output
 
 
