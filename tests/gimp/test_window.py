@@ -47,6 +47,9 @@ def test_restore_from_the_menu_and_undo_it_with_one_key(desk: Desk) -> None:
     desk.screen.press("ctrl+z")
     wait_for(lambda: len(desk.names()) == 1, 10, "the undo")
     assert desk.document.layers() == before
+    # GIMP says a moment later, in a window, what it cannot undo.
+    time.sleep(2)
+    assert desk.screen.windows("Message$") == []
 
 
 def test_one_undo_also_brings_the_palette_back(desk: Desk) -> None:

@@ -195,6 +195,14 @@ def test_the_mask_of_a_layer_stands_for_its_layer_and_a_lost_scratch_mask_for_no
 
 
 @pytest.mark.usefixtures("package")
+def test_gimp_can_take_back_what_is_noted_on_each_layer(image: Image) -> None:
+    group = part("insertion").insert(job_of(image, is_complete=True))
+    undoable = 2  # GIMP's PARASITE_UNDOABLE
+    for layer in (group, *group.children):
+        assert layer.parasites["restore-old-photo"].flags & undoable, layer.name
+
+
+@pytest.mark.usefixtures("package")
 def test_other_precisions_are_refused_with_what_to_do(image: Image) -> None:
     image.precision = PRECISION_FLOAT_LINEAR
     with pytest.raises(Exception, match="choose 8 or 16 bit integer"):

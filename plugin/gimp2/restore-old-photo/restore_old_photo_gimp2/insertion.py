@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from restore_old_photo_shared.host import Outcome, Picture, ResultLayer  # noqa: F401
     from restore_old_photo_shared.languages import Language  # noqa: F401
 
-PERSISTENT = 1
+# GIMP's PARASITE_PERSISTENT and PARASITE_UNDOABLE: without the second it says at each undo, once
+# for every layer, that it cannot take the parasite back.
+SAVED_AND_UNDOABLE = 1 | 2
 # With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
 OVERLAY_OPACITY = 60.0
 pdb = gimp.pdb
@@ -233,4 +235,4 @@ def describe(job, layer, kind):
         "seconds": outcome.seconds,
     }
     data = json.dumps(record, sort_keys=True).encode("ascii")
-    layer.attach_new_parasite(PARASITE, PERSISTENT, data)
+    layer.attach_new_parasite(PARASITE, SAVED_AND_UNDOABLE, data)

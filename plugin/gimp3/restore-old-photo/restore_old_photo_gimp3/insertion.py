@@ -21,7 +21,9 @@ from .source import PARASITE, all_layers, facts, is_mask_of
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-PERSISTENT = 1
+# GIMP's PARASITE_PERSISTENT and PARASITE_UNDOABLE: without the second it says at each undo, once
+# for every layer, that it cannot take the parasite back.
+SAVED_AND_UNDOABLE = 1 | 2
 # With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
 OVERLAY_OPACITY = 60.0
 
@@ -210,4 +212,4 @@ def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
         "seconds": outcome.seconds,
     }
     data = json.dumps(record, sort_keys=True).encode("ascii")
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, PERSISTENT, data))
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, SAVED_AND_UNDOABLE, data))
