@@ -106,7 +106,13 @@ class Plan:
     @cached_property
     def conditions(self) -> dict[str, Condition]:
         """What is there, by the key of the step; looked at once."""
-        return {step.key: step.condition() for step in self.steps}
+        conditions = {step.key: step.condition() for step in self.steps}
+        if conditions["project"] == "outdated":
+            # Of an older program the plug-in is older, too, even when both have the same version.
+            for step in self.plugins:
+                if conditions[step.key] == "damaged":
+                    conditions[step.key] = "outdated"
+        return conditions
 
     @property
     def pending(self) -> list[Step]:

@@ -83,8 +83,11 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
 
     cli = user.checkout / "backend" / "cli.py"
     cli.write_text(cli.read_text().replace("program called", "newer program called"))
+    names = user.checkout / "plugin" / "shared" / "names.py"
+    names.write_text(names.read_text() + "# newer\n")
     status, output = user.install()
     assert status == 0, output
+    assert "Plug-in for GIMP 3.0 (older)" in output
     assert "newer program called with demo -o" in output
 
 

@@ -21,9 +21,7 @@ from .source import PARASITE, all_layers, facts, is_mask_of
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-# GIMP's PARASITE_PERSISTENT and PARASITE_UNDOABLE: without the second it says at each undo, once
-# for every layer, that it cannot take the parasite back.
-SAVED_AND_UNDOABLE = 1 | 2
+PERSISTENT = 1
 # With only a mask there is nothing else to see: it lies over the photo like a glow to paint on.
 OVERLAY_OPACITY = 60.0
 
@@ -83,12 +81,12 @@ def insert(job: Job) -> Gimp.GroupLayer:
 def insert_group(job: Job) -> Gimp.GroupLayer:
     image = job.image
     group = Gimp.GroupLayer.new(image, job.language.say(names.GROUP))
+    describe(job, group, "group")
     image.insert_layer(group, job.source.get_parent(), position_above(job.source))
     if job.is_mask_only:
         # In a group of its own the mask would have nothing below it to glow on.
         group.set_mode(Gimp.LayerMode.PASS_THROUGH)
     blend_encoded_values(group)
-    describe(job, group, "group")
     return group
 
 
@@ -114,6 +112,7 @@ def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
         100.0,
         Gimp.LayerMode.NORMAL,
     )
+    describe(job, layer, described.kind)
     image.insert_layer(layer, parent, 0)
     _, x, y = job.source.get_offsets()
     layer.set_offsets(x + described.x, y + described.y)
@@ -126,7 +125,6 @@ def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
         layer.set_edit_mask(False)
     if described.kind == "mask":
         show_mask(job, layer)
-    describe(job, layer, described.kind)
 
 
 def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
@@ -135,9 +133,9 @@ def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
     if top and top[0].is_group():
         return top[0]
     faces = Gimp.GroupLayer.new(job.image, job.language.say(names.FACES))
+    describe(job, faces, "faces")
     job.image.insert_layer(faces, group, 0)
     blend_encoded_values(faces)
-    describe(job, faces, "faces")
     return faces
 
 
@@ -202,7 +200,11 @@ def add_source_mask(job: Job, group: Gimp.GroupLayer) -> None:
 
 
 def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
-    """Attach what the layer is and how it was made; parasites take ASCII only."""
+    """Attach what the layer is and how it was made; parasites take ASCII only.
+
+    Before the layer is inserted: what is attached later GIMP says it cannot undo, at each undo and
+    for every layer.
+    """
     outcome = job.outcome
     record = {
         "kind": kind,
@@ -212,4 +214,4 @@ def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
         "seconds": outcome.seconds,
     }
     data = json.dumps(record, sort_keys=True).encode("ascii")
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, SAVED_AND_UNDOABLE, data))
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, PERSISTENT, data))
