@@ -11,6 +11,12 @@ if sys.version_info < (3, 10):  # noqa: UP036  It runs under whatever Python peo
         'run it with such a Python, for example "python3.11 -m installer".'
     )
 
-from installer.command import main
+try:
+    from installer.command import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:
+    # Pressed while Python still loads: in the words and with the status of command.py.
+    print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+    status = 130
+sys.exit(status)

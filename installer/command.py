@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
         from installer.window.session import Wishes
 
         path = os.environ.get("PATH", "")
-        photo = options.photo.absolute() if options.photo is not None else None
+        photo = _place_of(options.photo) if options.photo is not None else None
         return open_window(Wishes(choices, photo, not options.no_demo, path))
     report = ConsoleReport()
     plan = make_plan(choices, report)
@@ -88,13 +88,18 @@ def _show(plan: Plan, photo: Path | None) -> int:
     task = (
         ["demo", "-o", str(Path.cwd() / "restored")]
         if photo is None
-        else ["restore", str(photo.absolute())]
+        else ["restore", str(_place_of(photo))]
     )
     say("\nRestoring " + ("an example photo" if photo is None else str(photo)))
     status = subprocess.call([str(plan.program), *task])
     if status != 0:
         raise InstallationError("error.photo-not-restored", program=plan.program)
     return status
+
+
+def _place_of(photo: Path) -> Path:
+    """Its whole path, without the ".." of where it was called from; a link stays one."""
+    return photo.parent.resolve() / photo.name
 
 
 def _say_what_next(plan: Plan) -> None:
@@ -125,7 +130,7 @@ def _remove(plan: Plan, report: ConsoleReport, options: argparse.Namespace) -> i
 
 
 def _fill(options: argparse.Namespace) -> int:
-    folder = OfflineFolder(options.fill_offline.absolute())
+    folder = OfflineFolder(options.fill_offline.resolve())
     machine = look_at_machine()
     cost = machine.torch_cost.download_bytes
     say(

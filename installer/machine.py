@@ -61,6 +61,18 @@ class Machine:
         return "auto" if self.processor == "cuda" else "cpu"
 
 
+def cost_of_build_in(wheels: Path, machine: Machine) -> Cost:
+    """What the torch in a folder of wheels takes, whatever the machine would choose.
+
+    Args:
+        wheels: torch, and for Linux the libraries of CUDA as packages of their own.
+        machine: where it is installed.
+    """
+    if any(wheels.glob("nvidia_*.whl")) or any(wheels.glob("torch-*+cu*.whl")):
+        return _COSTS["cuda"]
+    return _COSTS["apple" if machine.processor == "apple" else "cpu"]
+
+
 def look_at_machine(
     environment: Mapping[str, str] | None = None,
     system: str = sys.platform,

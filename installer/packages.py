@@ -8,7 +8,7 @@ from pathlib import Path
 
 from installer.environment import Environment, release_of
 from installer.errors import InstallationError
-from installer.machine import Machine, look_at_machine
+from installer.machine import Machine, cost_of_build_in, look_at_machine
 from installer.messages import Message, message, reason_of
 from installer.pip import has_no_build
 from installer.project import CHECKOUT, copy_project, project_fingerprint
@@ -70,7 +70,8 @@ class TorchStep:
 
     @property
     def cost(self) -> Cost:
-        return self.machine.torch_cost
+        wheels = self.environment.offline
+        return self.machine.torch_cost if wheels is None else cost_of_build_in(wheels, self.machine)
 
     @property
     def _index_record(self) -> Path:

@@ -106,7 +106,13 @@ class Plan:
     @cached_property
     def conditions(self) -> dict[str, Condition]:
         """What is there, by the key of the step; looked at once."""
-        return {step.key: step.condition() for step in self.steps}
+        conditions = {step.key: step.condition() for step in self.steps}
+        if conditions["project"] == "outdated":
+            # Of an older program the plug-in is older, too, even when both have the same version.
+            for step in self.plugins:
+                if conditions[step.key] == "damaged":
+                    conditions[step.key] = "outdated"
+        return conditions
 
     @property
     def pending(self) -> list[Step]:
@@ -149,7 +155,7 @@ def make_plan(choices: Choices, report: Report) -> Plan:
     """
     data = data_folder().absolute()
     home = Path.home()
-    offline = OfflineFolder(choices.offline.absolute()) if choices.offline is not None else None
+    offline = OfflineFolder(choices.offline.resolve()) if choices.offline is not None else None
     environment = Environment(
         data / "environment",
         data / "install.log",
@@ -201,7 +207,7 @@ def check_machine(plan: Plan) -> None:
     if plan.conditions["environment"] != "done":
         plan.environment.check_can_create()
     if plan.choices.offline is not None:
-        OfflineFolder(plan.choices.offline.absolute()).check()
+        OfflineFolder(plan.choices.offline.resolve()).check()
     _check_data_folder(plan)
 
 

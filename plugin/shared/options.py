@@ -119,13 +119,13 @@ WHOLE_PICTURE = Flag(
 )
 CLEANING = Flag(
     "cleaning",
-    N_("Remove grain and bl_ur"),
+    N_("Remove grain and _blur"),
     N_("With the whole picture: remove grain, blur and JPEG blocks"),
     True,
 )
 TONE = Flag(
     "tone",
-    N_("Restore tone and co_lour"),
+    N_("Restore tone and colo_ur"),
     N_("With the whole picture: undo fading, shading, stains and colour casts"),
     True,
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from .desk import DETECT, FACES, REPAIR, RESTORE, TITLE, Desk
-from .document import Array, noise
+from .document import Array, facts, noise
 from .fake_backend import composite
 from .window import wait_for
 
@@ -47,6 +47,13 @@ def test_restore_from_the_menu_and_undo_it_with_one_key(desk: Desk) -> None:
     desk.screen.press("ctrl+z")
     wait_for(lambda: len(desk.names()) == 1, 10, "the undo")
     assert desk.document.layers() == before
+    # GIMP says a moment later, in a window, what it cannot undo.
+    time.sleep(2)
+    assert desk.screen.windows("Message$") == []
+    desk.screen.press("ctrl+y")
+    wait_for(lambda: len(desk.names()) == 2, 10, "the redo")
+    assert facts(desk.document.layers()[0])["kind"] == "group"
+    assert "undo_group" not in desk.gimp.log_text()
 
 
 def test_one_undo_also_brings_the_palette_back(desk: Desk) -> None:

@@ -42,9 +42,10 @@ def test_one_command_sets_up_everything_and_shows_an_example(user: User) -> None
 def test_the_users_photo_is_restored_instead_of_the_example(user: User, tmp_path: Path) -> None:
     photo = tmp_path / "grand mother.png"
     photo.touch()
-    status, output = user.install(str(photo))
+    # As it is typed in a folder beside.
+    status, output = user.install(os.path.relpath(photo, user.checkout))
     assert status == 0, output
-    assert f"program called with restore {photo}" in output
+    assert f"program called with restore {photo}\n" in output
     assert "demo" not in output
 
 
@@ -82,8 +83,11 @@ def test_a_second_run_changes_nothing_but_repairs_and_updates(user: User) -> Non
 
     cli = user.checkout / "backend" / "cli.py"
     cli.write_text(cli.read_text().replace("program called", "newer program called"))
+    names = user.checkout / "plugin" / "shared" / "names.py"
+    names.write_text(names.read_text() + "# newer\n")
     status, output = user.install()
     assert status == 0, output
+    assert "Plug-in for GIMP 3.0 (older)" in output
     assert "newer program called with demo -o" in output
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from installer.environment import Environment
 from installer.errors import InstallationError
-from installer.machine import Machine, look_at_machine
+from installer.machine import Machine, Processor, cost_of_build_in, look_at_machine
 from installer.messages import Message
 from installer.pip import Pip
 from installer.report import Report
@@ -46,6 +46,24 @@ def test_cuda_costs_most() -> None:
     cpu, cuda = Machine("linux", "cpu").torch_cost, Machine("linux", "cuda").torch_cost
     assert cuda.download_bytes > 5 * cpu.download_bytes
     assert cuda.disk_bytes > 5 * cpu.disk_bytes
+
+
+@pytest.mark.parametrize(
+    ("wheel", "build"),
+    [
+        ("nvidia_cublas-13.1.1.3-py3-none-manylinux_2_27_x86_64.whl", "cuda"),
+        ("torch-2.13.0+cu130-cp313-cp313-win_amd64.whl", "cuda"),
+        ("torch-2.13.0+cpu-cp313-cp313-manylinux_2_28_x86_64.whl", "cpu"),
+    ],
+)
+@pytest.mark.parametrize("here", ["cpu", "cuda"])
+def test_a_folder_of_wheels_costs_what_is_in_it_whatever_this_machine_would_choose(
+    here: Processor, wheel: str, build: Processor, tmp_path: Path
+) -> None:
+    (tmp_path / "torch-2.13.0-cp313-cp313-manylinux_2_28_x86_64.whl").touch()
+    (tmp_path / wheel).touch()
+    costs = cost_of_build_in(tmp_path, Machine("linux", here))
+    assert costs == Machine("linux", build).torch_cost
 
 
 class PretendPip(Pip):

@@ -139,6 +139,14 @@ def test_an_offline_folder_is_looked_at_first(home: Path, tmp_path: Path) -> Non
     assert "no complete folder" in obstacle_of(plan)
 
 
+def test_the_costs_are_those_of_the_torch_in_the_offline_folder(home: Path, tmp_path: Path) -> None:
+    del home
+    (tmp_path / "wheels").mkdir()
+    usual = plan_of(offline=tmp_path).needed_disk_bytes
+    (tmp_path / "wheels" / "nvidia_cublas-13.1.1.3-py3-none-any.whl").touch()
+    assert plan_of(offline=tmp_path).needed_disk_bytes - usual > 5_000_000_000
+
+
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no inherited locks there")
 
 

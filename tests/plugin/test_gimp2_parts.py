@@ -195,6 +195,16 @@ def test_the_mask_of_a_layer_stands_for_its_layer_and_a_lost_scratch_mask_for_no
 
 
 @pytest.mark.usefixtures("package")
+def test_what_is_noted_on_each_layer_comes_and_goes_with_it(image: Image) -> None:
+    group = part("insertion").insert(job_of(image, is_complete=True))
+    for layer in (group, *group.children):
+        assert "restore-old-photo" in layer.parasites, layer.name
+    # A note of its own in the undo history is one that GIMP says it cannot undo.
+    assert "insert" in image.undo_steps[-1]
+    assert "parasite" not in image.undo_steps[-1]
+
+
+@pytest.mark.usefixtures("package")
 def test_other_precisions_are_refused_with_what_to_do(image: Image) -> None:
     image.precision = PRECISION_FLOAT_LINEAR
     with pytest.raises(Exception, match="choose 8 or 16 bit integer"):

@@ -343,4 +343,4 @@ def test_mnemonics_differ_within_a_dialog_and_from_its_buttons() -> None:
     for action in choices.ACTIONS:
         letters = [a.label[a.label.index("_") + 1].lower() for a in action.arguments]
         assert len(set(letters)) == len(letters)
-        assert not set(letters) & set("ocrsh")
+        assert not set(letters) & set("ocrshl")

@@ -86,12 +86,12 @@ def insert_group(job):
     image = job.image
     group = pdb.gimp_layer_group_new(image)
     group.name = job.language.say(names.GROUP)
+    describe(job, group, "group")
     pdb.gimp_image_insert_layer(image, group, job.source.parent, position_above(job.source))
     if job.is_mask_only:
         # In a group of its own the mask would have nothing below it to glow on.
         group.mode = gimpenums.LAYER_MODE_PASS_THROUGH
     blend_encoded_values(group)
-    describe(job, group, "group")
     return group
 
 
@@ -120,6 +120,7 @@ def insert_layer(job, group, result):
     )
     pixels.write(layer, layer_pixels(job, layer, result))
     parent = faces_group(job, group) if described.kind == "face" else group
+    describe(job, layer, described.kind)
     pdb.gimp_image_insert_layer(image, layer, parent, 0)
     x, y = job.source.offsets
     layer.set_offsets(x + described.x, y + described.y)
@@ -128,7 +129,6 @@ def insert_layer(job, group, result):
     blend_encoded_values(layer)
     if result.mask is not None:
         add_mask(job, layer, result.mask)
-    describe(job, layer, described.kind)
 
 
 def faces_group(job, group):
@@ -139,9 +139,9 @@ def faces_group(job, group):
         return top[0]
     faces = pdb.gimp_layer_group_new(job.image)
     faces.name = job.language.say(names.FACES)
+    describe(job, faces, "faces")
     pdb.gimp_image_insert_layer(job.image, faces, group, 0)
     blend_encoded_values(faces)
-    describe(job, faces, "faces")
     return faces
 
 
@@ -223,7 +223,11 @@ def add_source_mask(job, group):
 
 def describe(job, layer, kind):
     # type: (Job, gimp.Layer, Text) -> None
-    """Attach what the layer is and how it was made."""
+    """Attach what the layer is and how it was made.
+
+    Before the layer is inserted: what is attached later GIMP says it cannot undo, at each undo and
+    for every layer.
+    """
     outcome = job.outcome
     record = {
         "kind": kind,

@@ -81,12 +81,12 @@ def insert(job: Job) -> Gimp.GroupLayer:
 def insert_group(job: Job) -> Gimp.GroupLayer:
     image = job.image
     group = Gimp.GroupLayer.new(image, job.language.say(names.GROUP))
+    describe(job, group, "group")
     image.insert_layer(group, job.source.get_parent(), position_above(job.source))
     if job.is_mask_only:
         # In a group of its own the mask would have nothing below it to glow on.
         group.set_mode(Gimp.LayerMode.PASS_THROUGH)
     blend_encoded_values(group)
-    describe(job, group, "group")
     return group
 
 
@@ -112,6 +112,7 @@ def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
         100.0,
         Gimp.LayerMode.NORMAL,
     )
+    describe(job, layer, described.kind)
     image.insert_layer(layer, parent, 0)
     _, x, y = job.source.get_offsets()
     layer.set_offsets(x + described.x, y + described.y)
@@ -124,7 +125,6 @@ def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
         layer.set_edit_mask(False)
     if described.kind == "mask":
         show_mask(job, layer)
-    describe(job, layer, described.kind)
 
 
 def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
@@ -133,9 +133,9 @@ def faces_group(job: Job, group: Gimp.GroupLayer) -> Gimp.GroupLayer:
     if top and top[0].is_group():
         return top[0]
     faces = Gimp.GroupLayer.new(job.image, job.language.say(names.FACES))
+    describe(job, faces, "faces")
     job.image.insert_layer(faces, group, 0)
     blend_encoded_values(faces)
-    describe(job, faces, "faces")
     return faces
 
 
@@ -200,7 +200,11 @@ def add_source_mask(job: Job, group: Gimp.GroupLayer) -> None:
 
 
 def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
-    """Attach what the layer is and how it was made; parasites take ASCII only."""
+    """Attach what the layer is and how it was made; parasites take ASCII only.
+
+    Before the layer is inserted: what is attached later GIMP says it cannot undo, at each undo and
+    for every layer.
+    """
     outcome = job.outcome
     record = {
         "kind": kind,
