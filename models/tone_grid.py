@@ -10,6 +10,17 @@ _COEFFICIENTS = 12
 """Of an affine colour transform: three rows of red, green, blue and constant."""
 
 
+_LUMINANCE = (0.299, 0.587, 0.114)
+
+_QUANTILES, _LIGHTS = 17, 12
+
+_CHROMA_SCALE = 4.0
+"""So that a tint weighs as much as a brightness."""
+
+STATISTICS = 3 * _QUANTILES + 5 * _LIGHTS
+"""Numbers that `tone_statistics` makes of a picture."""
+
+
 class ToneGrid(nn.Module):
     """Estimate a bilateral grid of affine colour transforms from a small copy of the picture.
 
@@ -23,6 +34,8 @@ class ToneGrid(nn.Module):
         blocks: residual blocks at an eighth of the size.
         wide_blocks: residual blocks at a thirty-second, where the network sees what the picture
             shows, and so what is bright in it.
+        statistics_width: of the layers that read `tone_statistics`. From them a lifted black or a
+            tint is read off; from pixels it is learned only slowly.
 
     Source:
         M. Gharbi et al., "Deep bilateral learning for real-time image enhancement", ACM TOG 36(4),
@@ -30,7 +43,13 @@ class ToneGrid(nn.Module):
     """
 
     def __init__(
-        self, *, width: int = 32, bins: int = 6, blocks: int = 2, wide_blocks: int = 2
+        self,
+        *,
+        width: int = 32,
+        bins: int = 6,
+        blocks: int = 2,
+        wide_blocks: int = 2,
+        statistics_width: int = 256,
     ) -> None:
         super().__init__()
         self.bins = bins
@@ -42,10 +61,15 @@ class ToneGrid(nn.Module):
         self.wide_blocks = nn.ModuleList(_block(deep) for _ in range(wide_blocks))
         self.everywhere = nn.Sequential(nn.Linear(2 * deep, deep), nn.LeakyReLU(0.1))
         self.blocks = nn.ModuleList(_block(deep) for _ in range(blocks))
-        self.last = nn.Conv2d(deep, _COEFFICIENTS * bins, 1)
-        nn.init.zeros_(self.last.weight)
-        assert self.last.bias is not None
-        nn.init.zeros_(self.last.bias)
+        self.last = _silent(nn.Conv2d(deep, _COEFFICIENTS * bins, 1))
+        self.statistics = nn.Sequential(
+            nn.Linear(STATISTICS, statistics_width),
+            nn.LeakyReLU(0.1),
+            nn.Linear(statistics_width, statistics_width),
+            nn.LeakyReLU(0.1),
+        )
+        self.from_statistics = _silent(nn.Linear(statistics_width, deep))
+        self.last_of_statistics = _silent(nn.Linear(statistics_width, _COEFFICIENTS * bins))
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.local(x)  # (B, deep, h/8, w/8)
@@ -57,16 +81,26 @@ class ToneGrid(nn.Module):
         features = features + F.interpolate(
             wide, features.shape[2:], mode="bilinear", align_corners=False
         )
+        numbers = self.statistics(tone_statistics(x))
+        whole = whole + self.from_statistics(numbers)
         features = features + whole[:, :, None, None]
         for block in self.blocks:
             features = features + block(features)
-        flat: Tensor = self.last(features)
+        flat: Tensor = self.last(features) + self.last_of_statistics(numbers)[:, :, None, None]
         batch, _, rows, columns = flat.shape
         return flat.view(batch, _COEFFICIENTS, self.bins, rows, columns)
 
 
 def _halving(channels: int, after: int) -> tuple[nn.Module, nn.Module]:
     return nn.Conv2d(channels, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)
+
+
+def _silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """The layer with zeros: it adds nothing at first."""
+    assert layer.bias is not None
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _block(channels: int) -> nn.Sequential:
@@ -76,6 +110,37 @@ def _block(channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.LeakyReLU(0.1), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.1), second
     )
+
+
+def tone_statistics(x: Tensor) -> Tensor:
+    """What the picture's tones are, wherever they lie.
+
+    Args:
+        x: (B, 3, h, w) in [-1, 1]; h and w are multiples of 4.
+
+    Returns:
+        (B, STATISTICS): quantiles of each channel; then for each step of luminance the share of the
+        picture, the mean of red and of blue beyond luminance, and their standard deviations.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return _tone_statistics(x.float()).to(x.dtype)
+
+
+def _tone_statistics(x: Tensor) -> Tensor:
+    flat = F.avg_pool2d(x, 4).flatten(2)  # (B, 3, N), without most of the grain
+    count = flat.shape[2]
+    places = torch.linspace(0, count - 1, _QUANTILES, device=x.device).round().long()
+    quantiles = flat.sort(dim=2).values[:, :, places].flatten(1)
+    light = (flat * flat.new_tensor(_LUMINANCE).view(1, 3, 1)).sum(1)  # (B, N)
+    chroma = (flat[:, ::2] - light[:, None]) * _CHROMA_SCALE  # (B, 2, N): red, blue
+    step = ((light + 1) / 2 * _LIGHTS).long().clamp(0, _LIGHTS - 1)
+    member = F.one_hot(step, _LIGHTS).to(flat.dtype)  # (B, N, steps)
+    size = member.sum(1)  # (B, steps)
+    mean = chroma @ member / size.clamp_min(1)[:, None]  # (B, 2, steps)
+    square = chroma**2 @ member / size.clamp_min(1)[:, None]
+    deviation = (square - mean**2).clamp_min(1e-8).sqrt()
+    share = (size / count).sqrt()
+    return torch.cat([quantiles, share, mean.flatten(1), deviation.flatten(1)], dim=1)
 
 
 def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.0)) -> Tensor:
@@ -90,7 +155,7 @@ def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.
         The same shape, not clipped.
     """
     batch, _, height, width = image.shape
-    guide = (image * image.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1)
+    guide = (image * image.new_tensor(_LUMINANCE).view(1, 3, 1, 1)).sum(1)
     x = (torch.arange(width, device=image.device) + 0.5) / width * 2 - 1
     y = (torch.arange(height, device=image.device) + 0.5) / height
     y = (rows[0] + (rows[1] - rows[0]) * y) * 2 - 1

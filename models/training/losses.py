@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.training.squeezenet import SqueezeNet
 
-_UNSEEN = 1e-4
+UNSEEN = 1e-4
 """Mean squared error, on [-1, 1], below which nobody sees a difference: 46 dB."""
 
 
@@ -28,7 +28,9 @@ def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) ->
     return (distance * weight).mean() if weight is not None else distance.mean()
 
 
-def log_error(output: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
+def log_error(
+    output: Tensor, target: Tensor, where: Tensor | None = None, *, enough: float = UNSEEN
+) -> Tensor:
     """Mean over the pictures of the logarithm of their mean squared error.
 
     Up to factor and constant it is the mean peak signal-to-noise ratio: a picture that is nearly
@@ -36,6 +38,8 @@ def log_error(output: Tensor, target: Tensor, where: Tensor | None = None) -> Te
 
     Args:
         where: (B, 1, H, W), the weight of each pixel; pictures without any do not count.
+        enough: mean squared error below which little is gained. The larger, the less a picture that
+            may need no change weighs against those that need one.
 
     Returns:
         0 where no pixel counts.
@@ -48,7 +52,7 @@ def log_error(output: Tensor, target: Tensor, where: Tensor | None = None) -> Te
         errors = (squares * where).sum(dim=(1, 2, 3))[count > 0] / count[count > 0]
         if len(errors) == 0:
             return squares.sum() * 0
-    return torch.log10(errors + _UNSEEN).mean()
+    return torch.log10(errors + enough).mean()
 
 
 def focal(

@@ -37,7 +37,7 @@ from models.training.settings import Settings, parse_settings
 INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
 
 # Of the pictures: the original's four operations, the recipe of this project, nothing at all.
-SHARES = (0.3, 0.47, 0.23)
+SHARES = (0.25, 0.35, 0.4)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class RestorationConfig(LoopConfig):
     blocks: int = 2
     deepest_blocks: int = 3
     up_blocks: int = 2
-    repair: float = 1.0
+    repair: float = 2.0
     perceptual: float = 1.0
 
     @property
@@ -81,7 +81,7 @@ def draw_sample(
     is_old = rng.random() < 0.35
     image = old.crop(rng, crop, (0.4, 1.0)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
     marks = torch.zeros(4, crop, crop)
-    if rng.random() < 0.75:
+    if rng.random() < 0.85:
         paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())
     selection = torch.from_numpy(draw_selection((crop, crop), rng))

@@ -8,7 +8,7 @@ import torch
 
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.filling import fill_smoothly
-from models.tone_grid import ToneGrid, apply_grid
+from models.tone_grid import STATISTICS, ToneGrid, apply_grid, tone_statistics
 
 
 def small_restoration() -> RestorationUNet:
@@ -127,6 +127,39 @@ def test_a_fresh_grid_is_the_identity() -> None:
     assert grid.shape == (1, 12, 6, 8, 12)
     image = torch.rand(1, 3, 70, 100) * 2 - 1
     torch.testing.assert_close(apply_grid(image, grid), image)
+
+
+def test_the_statistics_of_tone_do_not_say_where_it_lies() -> None:
+    blocks = (torch.rand(1, 3, 12, 16) * 2 - 1).flatten(2)
+    moved = blocks[:, :, torch.randperm(12 * 16)]
+    first, second = (
+        tone_statistics(b.view(1, 3, 12, 16).repeat_interleave(4, 2).repeat_interleave(4, 3))
+        for b in (blocks, moved)
+    )
+    assert first.shape == (1, STATISTICS)
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
+
+
+def test_the_statistics_of_tone_are_quantiles_and_tints() -> None:
+    gray = torch.linspace(-1, 1, 256).repeat_interleave(4).expand(1, 3, 4, 1024)
+    known = tone_statistics(gray)[0]
+    quantiles, shares, tints = known[:51], known[51:63], known[63:]
+    torch.testing.assert_close(quantiles[:17], torch.linspace(-1, 1, 17), rtol=0, atol=0.01)
+    torch.testing.assert_close(shares**2, torch.full((12,), 1 / 12), rtol=0, atol=0.003)
+    torch.testing.assert_close(tints, torch.zeros(48), rtol=0, atol=1e-3)
+    # Blue paper: less red, more blue, everywhere alike.
+    blue = gray + torch.tensor((-0.1, 0.0, 0.1)).view(1, 3, 1, 1)
+    tints = tone_statistics(blue)[0, 63:].view(4, 12)
+    assert bool((tints[0] < -0.3).all())
+    assert bool((tints[1] > 0.4).all())
+    torch.testing.assert_close(tints[2:], torch.zeros(2, 12), rtol=0, atol=1e-3)
+
+
+def test_the_tone_network_computes_with_half_precision() -> None:
+    network = ToneGrid(width=8, blocks=1).to(torch.bfloat16)
+    grid = network(torch.rand(1, 3, 32, 64, dtype=torch.bfloat16))
+    assert grid.dtype == torch.bfloat16
+    assert not grid.any()
 
 
 def test_a_grid_applies_its_matrix_and_constant() -> None:
