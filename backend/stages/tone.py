@@ -18,12 +18,20 @@ STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""
 
 
+TRIFLING, CLEAR = 0.02, 0.04
+"""Root mean square of the change of a picture in [0, 1] up to which it is left out, and from which
+it is made in full: half of all clean photos would change by less than 0.007, three quarters of the
+shaded ones by more than 0.034. On 74 photos that were trained on this makes the mean colour drift
+of clean ones 1.4 in place of 2.0, and costs shaded ones 0.06 of 3.56 dB."""
+
+
 def restore_tone(
     image: Tensor, networks: Networks, monitor: Monitor, *, strength: float = 1.0
 ) -> None:
     """Undo fading, shading, casts and stains in place; detail stays as it is.
 
-    A print without colours keeps its tint or becomes paler, up to gray.
+    A print without colours keeps its tint or becomes paler, up to gray. A picture that seems to
+    need hardly any change is left as it is.
 
     Args:
         image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches; is changed, not clipped.
@@ -38,14 +46,28 @@ def restore_tone(
     x = small * 2 - 1
     with monitor.watching(network):
         # A grid holds changes from the identity, so a share of it makes a share of the change.
-        grid = run_at_once(network, x, networks.device).float().cpu() * strength
+        grid = run_at_once(network, x, networks.device).float().cpu()
+    grid *= strength * _needed(small, _changed(small, grid, is_tinted))
     height = image.shape[2]
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
         strip = image[:, :, top:bottom]
-        changed = (apply_grid(strip * 2 - 1, grid, (top / height, bottom / height)) + 1) / 2
-        image[:, :, top:bottom] = keep_tint(strip, changed) if is_tinted else changed
+        image[:, :, top:bottom] = _changed(strip, grid, is_tinted, (top / height, bottom / height))
+
+
+def _changed(
+    image: Tensor, grid: Tensor, is_tinted: bool, rows: tuple[float, float] = (0.0, 1.0)
+) -> Tensor:
+    changed = (apply_grid(image * 2 - 1, grid, rows) + 1) / 2
+    return keep_tint(image, changed) if is_tinted else changed
+
+
+def _needed(before: Tensor, after: Tensor) -> float:
+    """Share of the change that is to be made, in [0, 1]; rises smoothly with its size."""
+    size = float(((after.clamp(0, 1) - before) ** 2).mean().sqrt())
+    share = min(1.0, max(0.0, (size - TRIFLING) / (CLEAR - TRIFLING)))
+    return share * share * (3 - 2 * share)
 
 
 def small_copy(image: Tensor, longest: int) -> Tensor:

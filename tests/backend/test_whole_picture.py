@@ -14,6 +14,7 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
+from backend.stages import tone
 from backend.stages.tone import restore_tone, small_copy
 from tests.backend.networks import random_networks
 from tests.backend.photos import noise, scratched
@@ -26,6 +27,13 @@ SIZES = [(1, 1), (1, 70), (37, 53), (600, 40)]
 @pytest.fixture(scope="module")
 def networks() -> Networks:
     return random_networks()
+
+
+@pytest.fixture
+def trifles_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random networks hardly change a tone."""
+    monkeypatch.setattr(tone, "TRIFLING", 0.0)
+    monkeypatch.setattr(tone, "CLEAR", 1e-6)
 
 
 def run(
@@ -44,6 +52,7 @@ def test_strength_0_leaves_the_photo_as_it_is(
     assert (run(pixels, networks, replace(options, strength=0.0)) == pixels).all()
 
 
+@pytest.mark.usefixtures("trifles_count")
 @pytest.mark.parametrize("options", [CLEAN, TONE])
 def test_half_the_strength_makes_half_the_change(options: Options, networks: Networks) -> None:
     pixels = (20000 + noise(64, 80, 3, 16) // 4).astype(np.uint16)
@@ -69,6 +78,19 @@ def test_without_cleaning_and_tone_only_the_damage_changes(networks: Networks) -
     assert (final[drawn > 0] != pixels[drawn > 0]).any()
 
 
+def test_a_picture_that_needs_hardly_any_change_of_tone_gets_none(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.full((64, 96, 3), 30000, dtype=np.uint16)
+    changes = []
+    for trifling, clear in ((0.0, 1e-6), (0.0, 0.03), (0.02, 0.04)):
+        monkeypatch.setattr(tone, "TRIFLING", trifling)
+        monkeypatch.setattr(tone, "CLEAR", clear)
+        changes.append(np.abs(run(pixels, networks, TONE) - 30000).mean())
+    assert changes[0] > changes[1] > changes[2] == 0
+
+
+@pytest.mark.usefixtures("trifles_count")
 def test_the_tone_changes_smoothly_and_leaves_detail(networks: Networks) -> None:
     """Two neighbours of one brightness get the same change wherever they lie side by side."""
     pixels = np.full((256, 320, 3), 30000, dtype=np.uint16)
@@ -78,6 +100,7 @@ def test_the_tone_changes_smoothly_and_leaves_detail(networks: Networks) -> None
     assert steps < np.abs(change).max() / 8
 
 
+@pytest.mark.usefixtures("trifles_count")
 def test_strips_of_the_tone_leave_no_seam(networks: Networks) -> None:
     image = torch.full((1, 3, 700, 50), 0.4)
     monitor = Monitor("restoration", lambda _: None, lambda: False)
