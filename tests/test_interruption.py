@@ -22,6 +22,8 @@ class Finder:
             signal.raise_signal(signal.SIGINT)
         return None
 
+# What runs in the background of a shell without a terminal inherits that Ctrl+C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Finder())
 """
 PROGRAM = ("-m", "backend", "restore", "photo.png")

@@ -42,6 +42,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "models/training/align_faces.py": ("models", "backend"),
     # And another: it judges the stages as users run them.
     "models/training/evaluat": ("models", "backend"),
+    "models/training/card_pictures.py": ("models", "backend"),
     "plugin/layout.py": (),
     # A command for developers, with Babel.
     "plugin/catalogues.py": ("plugin.layout", "plugin.shared.sentences"),

@@ -49,6 +49,7 @@ def test_restore_from_the_menu_and_undo_it_with_one_key(desk: Desk) -> None:
     assert desk.document.layers() == before
     # GIMP says a moment later, in a window, what it cannot undo.
     time.sleep(2)
+    desk.shoot("after undo")
     assert desk.screen.windows("Message$") == []
     desk.screen.press("ctrl+y")
     wait_for(lambda: len(desk.names()) == 2, 10, "the redo")
