@@ -105,8 +105,7 @@ def _silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 
 def _block(channels: int) -> nn.Sequential:
     """The change that a residual block adds; none at first."""
-    second = nn.Conv2d(channels, channels, 3, padding=1)
-    nn.init.zeros_(second.weight)
+    second = _silent(nn.Conv2d(channels, channels, 3, padding=1))
     return nn.Sequential(
         nn.LeakyReLU(0.1), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.1), second
     )

@@ -17,7 +17,6 @@ MULTIPLE = 32
 STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""
 
-
 TRIFLING, CLEAR = 0.02, 0.05
 """Root mean square of the change of a picture in [0, 1] up to which it is left out, and from which
 it is made in full: half of all clean photos would change by less than 0.007, three quarters of the

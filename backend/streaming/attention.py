@@ -9,7 +9,17 @@ import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
 from backend.streaming.convolutions import Rows
-from backend.streaming.keys import Chosen, Elsewhere, Group, Groups, Keys, choose, grouped, spread
+from backend.streaming.keys import (
+    Chosen,
+    Elsewhere,
+    Group,
+    Groups,
+    Keys,
+    all_of,
+    choose,
+    grouped,
+    spread,
+)
 from backend.streaming.maps import Map
 from models.layers import SMALLEST_ATTENTION_MASS, PartialNonLocalBlock
 
@@ -102,9 +112,7 @@ class Attention:
         elif not self._skips_far:
             far = self._choose(~self._near, KEYS_FOR_STATISTICS, advance)
             groups.append((~self._near, self._gather(far)))
-        count = max(1, _QUERIES // shape.width)
-        for start in range(0, shape.height, count):
-            rows = Rows(start, min(start + count, shape.height))
+        for rows in self._all_rows():
             cells = self._read(rows)
             collected = torch.zeros_like(cells)
             mass = torch.zeros(len(cells), 1, device=self._device)
@@ -120,13 +128,12 @@ class Attention:
         strip = self._cells.read(rows).to(self._device, torch.float32)
         return strip.permute(0, 2, 3, 1).reshape(-1, strip.shape[1])
 
-    def _all_strips(self) -> Iterator[tuple[int, Tensor]]:
-        """The number of the first cell, and (cells, C) as they are computed with."""
+    def _all_rows(self) -> Iterator[Rows]:
+        """The whole map, so many rows at a time as hold _QUERIES cells."""
         shape = self._cells.shape
         count = max(1, _QUERIES // shape.width)
         for start in range(0, shape.height, count):
-            rows = Rows(start, min(start + count, shape.height))
-            yield start * shape.width, self._read(rows).to(self._compute)
+            yield Rows(start, min(start + count, shape.height))
 
     def sample(self, advance: Callable[[float], None]) -> Keys:
         """Keys that stand for the whole map."""
@@ -136,11 +143,7 @@ class Attention:
 
     def _near_keys(self, advance: Callable[[float], None]) -> Groups:
         if self._elsewhere is None:
-            nothing = torch.zeros_like(self._trusted)
-            is_exact, count = self._is_exact, len(nothing)
-            return self._gather(
-                choose(self._trusted, nothing, count) if is_exact else self._few(advance)
-            )
+            return self._gather(all_of(self._trusted) if self._is_exact else self._few(advance))
         keys, trusted, part = self._elsewhere
         is_own = part >= 0
         cells = keys.cells.to(self._device, self._compute, copy=True)
@@ -166,7 +169,9 @@ class Attention:
         query = query.to(self._compute)
         best = torch.full((len(voters),), -torch.inf, device=self._device)
         named = torch.zeros(len(voters), dtype=torch.int64, device=self._device)
-        for first, cells in self._all_strips():
+        for rows in self._all_rows():
+            cells = self._read(rows).to(self._compute)
+            first = rows.start * self._cells.shape.width
             for start in range(0, len(query), _VOTERS_AT_A_TIME):
                 chosen = slice(start, start + _VOTERS_AT_A_TIME)
                 score, number = (query[chosen] @ cells.T).max(dim=1)
@@ -180,15 +185,16 @@ class Attention:
         """(K, C) for numbers of cells, in any order."""
         order = places.argsort()
         ordered = places[order]
-        found = []
-        for first, cells in self._all_strips():
-            ends = torch.searchsorted(ordered, torch.tensor([first, first + len(cells)]))
-            index = ordered[int(ends[0]) : int(ends[1])] - first
-            found.append(cells[index.to(cells.device)])
-        together = torch.cat(found)
-        result = torch.empty_like(together)
-        result[order.to(result.device)] = together
-        return result
+        shape = self._cells.shape
+        found = torch.empty(len(places), shape.channels, dtype=self._compute, device=self._device)
+        for rows in self._all_rows():
+            first, behind = rows.start * shape.width, rows.stop * shape.width
+            start, stop = torch.searchsorted(ordered, torch.tensor([first, behind])).tolist()
+            if start < stop:
+                cells = self._read(rows).to(self._compute)
+                index = (ordered[start:stop] - first).to(self._device)
+                found[order[start:stop].to(self._device)] = cells[index]
+        return found
 
     def _gather(self, chosen: Chosen) -> Groups:
         return grouped(

@@ -62,6 +62,11 @@ class Groups(NamedTuple):
     damaged: list[Group]
 
 
+def all_of(trusted: Tensor) -> Chosen:
+    """Every cell of a map (N,), each for itself."""
+    return Chosen(torch.arange(len(trusted)), torch.zeros(len(trusted)))
+
+
 def choose(trusted: Tensor, wanted: Tensor, limit: int) -> Chosen:
     """Cells that stand for all of a map.
 
