@@ -83,8 +83,9 @@ class ModelSpec:
             followed; 1 without it). Restoration:
             residual (the output is added to the input), hole ("white", "inpainted" or "filled":
             what masked pixels are given beforehand), multiple (of which width and height must be
-            one). Face:
-            residual.
+            one). Tone: side (of the square with as many pixels as the small copy that the network
+            sees). Face: residual, perhaps mirrored (the result is the mean over the face and its
+            mirror image; false without it).
         training: how the weights were made; only the model card reads it.
     """
 

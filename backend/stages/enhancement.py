@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backend.alignment import (
     FFHQ_TEMPLATE,
@@ -54,20 +57,46 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
 def _enhance_with(
     name: Network, color: Pixels, face: Face, networks: Networks, monitor: Monitor
 ) -> AlignedFace:
-    generator = networks.face(name)
+    generator, inference = networks.face(name), networks.spec(name).inference
     to_crop = align(face, generator.crop_size)
     before = cut_crop(color, to_crop, generator.crop_size)
     x = _to_tensor(before) * 2 - 1
 
     def compute() -> Tensor:
         with monitor.watching(generator):
-            return run_at_once(generator, x, networks.device).cpu()
+            return redraw(generator, x, networks.device, inference).cpu()
 
     # A changed mask or strength elsewhere leaves a face as it was.
     y = networks.cache.get(f"{name} {type_of(generator)}", [x], compute).float()
-    if networks.spec(name).inference["residual"]:
-        y = x + y
     return AlignedFace(face.landmarks, to_crop, before, _to_crop(((y + 1) / 2).clamp(0, 1)))
+
+
+def redraw(
+    generator: nn.Module, x: Tensor, device: torch.device, inference: Mapping[str, Any]
+) -> Tensor:
+    """What a generator makes of aligned faces.
+
+    Args:
+        generator: on `device`.
+        x: (B, 3, S, S) in [-1, 1].
+        device: where to run at first.
+        inference: of its weights, with "residual" and perhaps "mirrored": then the result is the
+            mean over the face and its mirror image, whose errors differ.
+
+    Returns:
+        (B, 3, S, S) in about [-1, 1], float32.
+
+    Source:
+        B. Lim et al., "Enhanced deep residual networks for single image super-resolution", CVPR
+        Workshops 2017 (geometric self-ensemble).
+    """
+    if inference.get("mirrored", False):
+        pair = run_at_once(generator, torch.cat([x, x.flip(3)]), device).float()
+        face, mirrored = pair.chunk(2)
+        y = (face + mirrored.flip(3)) / 2
+    else:
+        y = run_at_once(generator, x, device).float()
+    return x.to(y.device) + y if inference["residual"] else y
 
 
 def _enhance_with_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from models.tone_grid import apply_grid
 
 MULTIPLE = 32
 """Width and height of the small copy are multiples of this, as the network needs."""
+
+LONGEST = 4
+"""Most times the square's side that a side of the small copy has: of a strip one pixel high."""
 
 STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""
@@ -38,9 +43,8 @@ def restore_tone(
         monitor: of this part of the stage.
         strength: share of the change that is applied, in [0, 1].
     """
-    longest = int(networks.spec("tone").inference["longest_side"])
     network = networks.tone()
-    small = small_copy(image, longest).clamp(0, 1)
+    small = small_copy(image, int(networks.spec("tone").inference["side"])).clamp(0, 1)
     is_tinted = is_tinted_print(small)
     x = small * 2 - 1
     with monitor.watching(network):
@@ -69,18 +73,20 @@ def _needed(before: Tensor, after: Tensor) -> float:
     return share * share * (3 - 2 * share)
 
 
-def small_copy(image: Tensor, longest: int) -> Tensor:
-    """Reduce or enlarge to about `longest` pixels, both sides multiples of 32.
+def small_copy(image: Tensor, side: int) -> Tensor:
+    """Reduce or enlarge to about as many pixels as a square has, both sides multiples of 32.
+
+    The network sees squares in training; in a copy of the same area things are as large as there.
 
     Args:
         image: (1, 3, H, W).
-        longest: a multiple of 32.
+        side: of the square, a multiple of 32.
     """
     height, width = image.shape[2:]
-    scale = longest / max(height, width)
+    scale = side / math.sqrt(height * width)
     rows, columns = (
-        min(longest, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE))
-        for side in (height, width)
+        min(LONGEST * side, max(MULTIPLE, round(length * scale / MULTIPLE) * MULTIPLE))
+        for length in (height, width)
     )
     if scale >= 1:
         return F.interpolate(image, (rows, columns), mode="bilinear", align_corners=False)

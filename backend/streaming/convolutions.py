@@ -7,14 +7,12 @@ exactly the whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
-
-from backend.streaming import winograd
 
 
 class Rows(NamedTuple):
@@ -62,18 +60,10 @@ class Convolution:
     module: nn.Conv2d
     padding: int
     reflects: bool
-    in_blocks: bool = field(init=False)
-    """Whether the faster way of winograd.py is taken; may be set to False."""
 
     def __post_init__(self) -> None:
         self.parameters = Parameters(self.module)
         self.kernel, self.stride = int(self.module.kernel_size[0]), int(self.module.stride[0])
-        self._kernel: Tensor | None = None
-        self.in_blocks = (
-            self.kernel == 3
-            and self.stride == 1
-            and min(self.module.in_channels, self.module.out_channels) >= winograd.LEAST_CHANNELS
-        )
 
     def output(self, shape: Shape) -> Shape:
         height, width = (
@@ -106,19 +96,8 @@ class Convolution:
         # Rows that were needed for the mirror alone go again.
         first = 0 if above else inside.start - have.start
         strip = strip[:, :, first : first + above + inside.length + below]
-        if self.in_blocks and strip.dtype == torch.float32 and strip.device.type == "cpu":
-            return self._in_blocks(F.pad(strip, (columns, columns)) if columns else strip)
         weight, bias = self.parameters.as_type(strip.dtype)
         return F.conv2d(strip, weight, bias, self.stride, (0, columns))
-
-    def release(self) -> None:
-        """Forget what can be made again, and is larger than the weights themselves."""
-        self._kernel = None
-
-    def _in_blocks(self, strip: Tensor) -> Tensor:
-        if self._kernel is None:
-            self._kernel = winograd.transform_kernel(self.module.weight)
-        return winograd.convolve(strip, self._kernel, self.module.bias)
 
     def _beyond(self, rows: Rows, height: int) -> tuple[int, int, Rows]:
         """Rows missing above and below the map, and those inside it."""

@@ -168,8 +168,6 @@ def combined(
             total = share if total is None else total + share
         assert total is not None
         yield rows, total
-    for part in step.parts:
-        part.release()
 
 
 def _most_similar(

@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.streaming import winograd
 from backend.streaming.attention import Attention
 from backend.streaming.convolutions import Convolution, Pointwise, Rows, Shape
 from backend.streaming.cost import Damage
@@ -252,9 +251,6 @@ class Stream:
             rows = Rows(start, min(start + count, height))
             yield rows, self._compute(chain, shapes, rows, flow.base)
             self._advance(cost * rows.length / height)
-        for step in chain:
-            if isinstance(step, Convolution):
-                step.release()
 
     def _compute(self, chain: list[RowStep], shapes: list[Shape], rows: Rows, base: Map) -> Tensor:
         ranges = [rows]
@@ -286,9 +282,7 @@ class Stream:
             needed = step.needed(needed, shape.height)
         scale = shapes[0].height / height
         halo = int(needed.length / scale) + 1
-        count = max(int(self._plan.strip_bytes / bytes_per_row), halo, 1)
-        # Whole blocks waste nothing; the halo comes first.
-        return max(count // winograd.BLOCK * winograd.BLOCK, min(count, halo))
+        return max(int(self._plan.strip_bytes / bytes_per_row), halo, 1)
 
     def _take(self, shape: Shape, dtype: torch.dtype) -> Map:
         return self._store.take(shape, dtype)

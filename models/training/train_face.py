@@ -42,7 +42,7 @@ from models.training.loop import (
 )
 from models.training.settings import Settings, parse_settings
 
-INFERENCE = {"residual": True}
+INFERENCE = {"residual": True, "mirrored": True}
 
 # So many faces stay as they are: the generator must know a good one when it sees it.
 CLEAN_SHARE = 0.12

@@ -95,7 +95,7 @@ def compute_loss(module: nn.Module, batch: Batch, config: ToneConfig) -> dict[st
 
 def export(module: nn.Module, progress: Progress, settings: Settings[ToneConfig]) -> None:
     training = progress.summary(settings.config, ["photos", "faces"])
-    inference = {"longest_side": settings.config.crop}
+    inference = {"side": settings.config.crop}
     spec = ModelSpec("tone", "tone_grid", settings.config.hyper_parameters, inference, training)
     export_weights(module, spec, settings.output)
 

@@ -31,7 +31,7 @@ def _bundled() -> dict[Network, ModelSpec]:
             sizes,
             {"residual": True, "hole": "filled", "multiple": 16},
         ),
-        "tone": ModelSpec("tone", "tone_grid", {"width": 4, "blocks": 1}, {"longest_side": 64}),
+        "tone": ModelSpec("tone", "tone_grid", {"width": 4, "blocks": 1}, {"side": 64}),
         "face_256": _face(residual=True),
     }
 

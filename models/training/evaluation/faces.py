@@ -12,7 +12,7 @@ import torch
 from backend.face_finder import FaceFinder
 from backend.networks import Networks
 from backend.options import Options
-from backend.precision import type_of
+from backend.stages.enhancement import redraw
 from models.training.align_faces import aligned_faces
 from models.training.datasets import as_tensor
 from models.training.degradations import recipe
@@ -96,7 +96,8 @@ class Judge:
     """Ages faces, restores and enhances them, and measures each step."""
 
     def __init__(self, networks: Networks, distance: PerceptualDistance) -> None:
-        self._generator = networks.face("face_256")
+        self._generator, self._device = networks.face("face_256"), networks.device
+        self._inference = networks.spec("face_256").inference
         self._restore = ours(networks, Options(tone=False))
         self._descriptor, self._distance = FaceDescriptor(), distance
 
@@ -133,9 +134,8 @@ class Judge:
 
     @torch.inference_mode()
     def enhanced(self, face: FloatArray) -> FloatArray:
-        x = as_tensor(face)[None] * 2 - 1
-        y = self._generator(x.to(type_of(self._generator))).float()
-        return _array(((x + y + 1) / 2).clamp(0, 1))
+        y = redraw(self._generator, as_tensor(face)[None] * 2 - 1, self._device, self._inference)
+        return _array(((y.cpu() + 1) / 2).clamp(0, 1))
 
 
 def _table_of_sizes(trials: dict[int, list[Trial]]) -> Table:
