@@ -76,7 +76,7 @@ def _needed(before: Tensor, after: Tensor) -> float:
 def small_copy(image: Tensor, side: int) -> Tensor:
     """Reduce or enlarge to about as many pixels as a square has, both sides multiples of 32.
 
-    The network sees squares in training; in a copy of the same area things are as large as there.
+    The network sees squares in training; in copies of equal areas things have about equal sizes.
 
     Args:
         image: (1, 3, H, W).

@@ -26,6 +26,10 @@ from models.training.degradations.dice import Dice
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
+# A quarter more than the side of the crops: on photos, trained on or not, shading is undone 0.15 dB
+# better than at that side, and clean ones change less.
+INFERENCE = {"side": 320}
+
 # Of the pictures: shading for sure, whatever the years bring, nothing at all.
 SHARES = (0.45, 0.35, 0.2)
 
@@ -95,8 +99,7 @@ def compute_loss(module: nn.Module, batch: Batch, config: ToneConfig) -> dict[st
 
 def export(module: nn.Module, progress: Progress, settings: Settings[ToneConfig]) -> None:
     training = progress.summary(settings.config, ["photos", "faces"])
-    inference = {"side": settings.config.crop}
-    spec = ModelSpec("tone", "tone_grid", settings.config.hyper_parameters, inference, training)
+    spec = ModelSpec("tone", "tone_grid", settings.config.hyper_parameters, INFERENCE, training)
     export_weights(module, spec, settings.output)
 
 
