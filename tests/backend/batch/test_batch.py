@@ -67,6 +67,11 @@ def records(out: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (out / "manifest.jsonl").read_bytes().splitlines()]
 
 
+def count_done(out: Path) -> int:
+    """Photos with a record and a result."""
+    return sum((out / str(record["result"])).is_file() for record in records(out))
+
+
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [
         child
@@ -144,7 +149,7 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     write_scans(scans, 4)
     with started(scans, out, "--workers", "2") as process:
-        wait_until(lambda: len(records(out)) >= 1, PATIENCE_SECONDS)
+        wait_until(lambda: count_done(out) >= 1, PATIENCE_SECONDS)
         workers = workers_of(process)
         # As a terminal does: all processes of the group hear it.
         for each in (*workers, process):
@@ -158,7 +163,7 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     assert (out / "contact-sheet.html").is_file()
     assert not (out / ".batch" / "work").exists()
     # A line is written before its result appears; stopped in between, that photo is made again.
-    done = sum((out / str(record["result"])).is_file() for record in records(out))
+    done = count_done(out)
     status, printed, _ = batch(scans, out, "--workers", "2")
     assert status == 0
     assert printed.startswith(f"{4 - done} restored, {done} done before")

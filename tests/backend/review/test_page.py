@@ -53,9 +53,20 @@ def test_without_a_ticket_the_page_says_what_to_do(
 
 
 def test_a_restoration_can_be_cancelled_and_taken_up_again(page: Page, photo: Path) -> None:
+    # So small a photo may be done before a driver has found the button.
+    page.run(
+        """
+        const button = document.getElementById("cancel");
+        const watcher = new MutationObserver(() => {
+            if (!button.hidden) {
+                watcher.disconnect();
+                button.click();
+            }
+        });
+        watcher.observe(button, {attributes: true});
+        """
+    )
     page.drop(photo)
-    page.wait(lambda: page.find("#cancel").is_displayed())
-    page.find("#cancel").click()
     page.wait_for_status("Cancelled")
     page.find("#again").click()
     page.wait_for_status(DONE)
