@@ -67,7 +67,7 @@ def _enhance_with(
             return redraw(generator, x, networks.device, inference).cpu()
 
     # A changed mask or strength elsewhere leaves a face as it was.
-    y = networks.cache.get(f"{name} {type_of(generator)}", [x], compute).float()
+    y = networks.cache.get(f"{name} {type_of(generator)}", [x], compute)
     return AlignedFace(face.landmarks, to_crop, before, _to_crop(((y + 1) / 2).clamp(0, 1)))
 
 
@@ -84,7 +84,11 @@ def redraw(
             mean over the face and its mirror image, whose errors differ.
 
     Returns:
-        (B, 3, S, S) in about [-1, 1], float32.
+        (B, 3, S, S) in about [-1, 1], float32, on `device`, or on the CPU where that was short of
+        memory.
+
+    Raises:
+        MemoryError, RuntimeError: the computer's memory does not suffice either.
 
     Source:
         B. Lim et al., "Enhanced deep residual networks for single image super-resolution", CVPR

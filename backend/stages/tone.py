@@ -17,7 +17,7 @@ MULTIPLE = 32
 """Width and height of the small copy are multiples of this, as the network needs."""
 
 LONGEST = 4
-"""Most times the square's side that a side of the small copy has: of a strip one pixel high."""
+"""A side of the small copy is at most so many times the square's, however narrow the picture is."""
 
 STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""

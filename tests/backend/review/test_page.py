@@ -58,7 +58,7 @@ def test_a_restoration_can_be_cancelled_and_taken_up_again(page: Page, photo: Pa
         """
         const button = document.getElementById("cancel");
         const watcher = new MutationObserver(() => {
-            if (!button.hidden) {
+            if (button.checkVisibility()) {
                 watcher.disconnect();
                 button.click();
             }
