@@ -7,6 +7,7 @@ sees what an uninterrupted one would have seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,30 @@ FinishBatch = Callable[[Batch, Dice], Batch]
 _SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
+@dataclass(frozen=True)
+class Window:
+    """A square of a picture of a pool.
+
+    Attributes:
+        picture: its number.
+        top, left, side: in pixels.
+        is_mirrored: left and right are exchanged.
+    """
+
+    picture: int
+    top: int
+    left: int
+    side: int
+    is_mirrored: bool
+
+    def cut(self, levels: ByteArray, side: int) -> ByteArray:
+        """The square of (H, W) or (H, W, C) levels, scaled to `side`."""
+        piece = levels[self.top : self.top + self.side, self.left : self.left + self.side]
+        method = cv2.INTER_AREA if self.side >= side else cv2.INTER_CUBIC
+        scaled = cv2.resize(piece, (side, side), interpolation=method)
+        return np.asarray(scaled[:, ::-1] if self.is_mirrored else scaled, dtype=np.uint8)
+
+
 class PicturePool:
     """The pictures of some folders, decoded once and kept as uint8.
 
@@ -42,23 +67,27 @@ class PicturePool:
         folders: searched for image files, not recursively.
         longest_side: larger pictures are reduced to this many pixels.
 
+    Attributes:
+        pictures: (H, W, 3) levels, OpenCV's order.
+        names: of their files, without suffix.
+
     Raises:
         FileNotFoundError: a folder holds no readable picture.
     """
 
     def __init__(self, folders: list[Path], longest_side: int = 1024) -> None:
         self.pictures: list[ByteArray] = []
+        self.names: list[str] = []
         for folder in folders:
             files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
-            decoded = [cv2.imread(str(file), cv2.IMREAD_COLOR) for file in files]
-            pictures = [
-                _reduced(np.asarray(p, dtype=np.uint8), longest_side)
-                for p in decoded
-                if p is not None
-            ]
-            if not pictures:
+            before = len(self.pictures)
+            for file in files:
+                picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+                if picture is not None:
+                    self.pictures.append(_reduced(np.asarray(picture, np.uint8), longest_side))
+                    self.names.append(file.stem)
+            if len(self.pictures) == before:
                 raise FileNotFoundError(f"No picture in {folder}: name a folder with photos.")
-            self.pictures += pictures
 
     def crop(
         self, rng: np.random.Generator, side: int, scales: tuple[float, float] = (0.5, 1.0)
@@ -68,16 +97,16 @@ class PicturePool:
         Returns:
             (side, side, 3) float32 RGB in [0, 1].
         """
-        picture = self.pictures[int(rng.integers(len(self.pictures)))]
-        height, width = picture.shape[:2]
-        wanted = side / rng.uniform(*scales)
-        cut = int(min(wanted, height, width))
+        window = self.choose(rng, side, scales)
+        return from_bgr(window.cut(self.pictures[window.picture], side))
+
+    def choose(self, rng: np.random.Generator, side: int, scales: tuple[float, float]) -> Window:
+        """A random square that is scaled to `side` by one of the scales, if the picture allows."""
+        number = int(rng.integers(len(self.pictures)))
+        height, width = self.pictures[number].shape[:2]
+        cut = int(min(side / rng.uniform(*scales), height, width))
         top, left = int(rng.integers(height - cut + 1)), int(rng.integers(width - cut + 1))
-        method = cv2.INTER_AREA if cut >= side else cv2.INTER_CUBIC
-        piece = cv2.resize(
-            picture[top : top + cut, left : left + cut], (side, side), interpolation=method
-        )
-        return from_bgr(piece[:, ::-1] if rng.random() < 0.5 else piece)
+        return Window(number, top, left, cut, bool(rng.random() < 0.5))
 
 
 def from_bgr(levels: npt.NDArray[Any]) -> FloatArray:

@@ -16,6 +16,7 @@ from backend.networks import Networks
 from backend.options import Options
 from models.loading import WeightFileError
 from models.registry import resolve_weights
+from models.training.damage_labels import load_labels
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import load_sprites
 from models.training.evaluation import blended, detection, faces, restoration
@@ -46,6 +47,8 @@ def main() -> None:
         old = PicturePool([old_folder], LONGEST_SIDE)
         for name, networks in sets.items():
             detection.report_detection(report, name, networks, photos, old, sprites)
+            whole = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
+            detection.report_real_damage(report, name, networks, whole, load_labels("val"))
     if "restoration" in chosen.only:
         alone = Options(cleaning=False, tone=False)
         repairs = {f"{name}, damage alone": ours(n, alone) for name, n in sets.items()}

@@ -17,6 +17,7 @@ from models.compact_unet import CompactScratchUNet
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
+from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
@@ -59,20 +60,24 @@ class DetectionConfig(LoopConfig):
 
 
 def draw_sample(
-    rng: np.random.Generator, photos: PicturePool, old: PicturePool, sprites: Sprites, crop: int
+    rng: np.random.Generator, photos: PicturePool, old: LabelledPhotos, sprites: Sprites, crop: int
 ) -> Sample:
-    """A crop, lookalikes and marks that are still to be laid over it.
+    """A crop, the damage it has, lookalikes and marks that are still to be laid over it.
 
-    Nearly half of the crops are real old photos taken as if undamaged: window frames, railings and
-    spokes of their time are what a detector must learn to leave alone. Most of them are well kept;
-    the few marks of their own that count as background make it a little more cautious.
+    Nearly half of the crops are real old photos, with the damage that is labelled: clothes lines,
+    window frames, railings and spokes of their time are what a detector must learn to leave alone.
     """
-    is_old = rng.random() < 0.4
-    image = old.crop(rng, crop, (0.5, 1.2)) if is_old else photos.crop(rng, crop, (0.4, 1.0))
     shape = (crop, crop)
+    is_old = rng.random() < 0.45
+    if is_old:
+        image, damaged, unknown = old.labelled_crop(rng, crop, (0.5, 1.2))
+    else:
+        image = photos.crop(rng, crop, (0.4, 1.0))
+        damaged = unknown = np.zeros(shape, np.float32)
     nothing = torch.zeros(4, crop, crop)
     lookalikes = marks = nothing
-    if rng.random() < 0.4:
+    # What is drawn over a real scratch would hide it, and where the scratch ends nobody would know.
+    if not damaged.any() and rng.random() < 0.4:
         lookalikes = torch.from_numpy(draw_lookalikes(shape, rng).as_array())
     if rng.random() < 0.85:
         paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
@@ -81,6 +86,8 @@ def draw_sample(
         "image": as_tensor(image),
         "lookalikes": lookalikes,
         "marks": marks,
+        "damaged": as_tensor(damaged),
+        "unknown": as_tensor(unknown),
         "is_old": torch.tensor(is_old),
     }
 
@@ -96,9 +103,10 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
     aging = Aging.of(torch.where(old, image, printed.image))
     add_marks(aging, batch["marks"])
     recipe.scan(aging, dice)
-    # What nobody can see is neither a hit nor a miss.
-    weight = 1 - aging.unsure
-    return {"gray": luminance(aging.image) * 2 - 1, "mask": aging.mask, "weight": weight}
+    mask = torch.maximum(aging.mask, batch["damaged"])
+    # What nobody can see, or knows, is neither a hit nor a miss.
+    weight = torch.where(mask > 0, 1.0, (1 - aging.unsure) * (1 - batch["unknown"]))
+    return {"gray": luminance(aging.image) * 2 - 1, "mask": mask, "weight": weight}
 
 
 def compute_loss(module: nn.Module, batch: Batch, config: DetectionConfig) -> dict[str, Tensor]:
@@ -137,7 +145,7 @@ def open_data(data: Path, crop: int) -> partial[Sample]:
     return partial(
         draw_sample,
         photos=PicturePool([folder / "photos", folder / "faces"], 768),
-        old=PicturePool([folder / "old"], 1024),
+        old=LabelledPhotos([folder / "old"], 1024, load_labels("train")),
         sprites=load_sprites(folder / "damage", "train"),
         crop=crop,
     )

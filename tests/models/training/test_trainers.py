@@ -13,26 +13,27 @@ import torch
 
 from models.compact_unet import RestorationUNet
 from models.training import train_detection, train_face, train_restoration
+from models.training.damage_labels import LabelledPhotos
 from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
 from models.training.degradations.aging import Aging
 from models.training.loop import Player, Training
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> PicturePool:
+def photos(tmp_path_factory: pytest.TempPathFactory) -> LabelledPhotos:
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for number in range(3):
         smooth = cv2.resize(rng.random((6, 8, 3)), (160, 120), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.png"), np.clip(smooth * 255, 0, 255))
-    return PicturePool([folder])
+    return LabelledPhotos([folder], 1024, {})
 
 
 def stream(draw: DrawSample, finish: FinishBatch, start: int = 0) -> Iterator[Batch]:
     return batches(draw, finish, batch_size=4, seed=1, start=start, workers=0)
 
 
-def test_the_detector_learns_to_see_drawn_marks(photos: PicturePool, tmp_path: Path) -> None:
+def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path: Path) -> None:
     config = train_detection.DetectionConfig(
         steps=250, width=8, deepest_width=8, blocks=1, warm_up_steps=5, learning_rate=3e-3
     )
@@ -56,7 +57,7 @@ def test_the_detector_learns_to_see_drawn_marks(photos: PicturePool, tmp_path: P
     assert judge(trained) < 0.85 * before
 
 
-def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: PicturePool) -> None:
+def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: LabelledPhotos) -> None:
     draw = partial(
         train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
     )
