@@ -152,15 +152,46 @@ def working_size(size: Size, short_side: int) -> Size:
 def damage_probability(
     image: Tensor, working: Size, networks: Networks, monitor: Monitor
 ) -> npt.NDArray[np.float32]:
-    """The detector's output, (working.height, working.width) in [0, 1]."""
+    """How likely each pixel is damaged, by the mean of the detector's logits over its scales.
+
+    What is damage looks like damage at every scale; what a detector takes for it at one, a twig or
+    the edge of a collar, it often does not at another.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+        working: size at which the detector sees it, by a factor of 1.
+        networks: with "detection"; its inference value `scales` lists such factors, [1] by default.
+        monitor: of the stage.
+
+    Returns:
+        (working.height, working.width) in [0, 1].
+    """
     gray = luminance(image)[0, 0].numpy()
-    reduced = cv2.resize(gray, (working.width, working.height), interpolation=cv2.INTER_AREA)
-    x = torch.from_numpy(reduced.reshape(1, 1, *working.shape)) * 2 - 1
+    scales = networks.spec("detection").inference.get("scales", [1.0])
+    total = np.zeros(working.shape, dtype=np.float32)
+    for index, scale in enumerate(scales):
+        size = working_size(working, round(scale * min(working.width, working.height)))
+        logits = _logits(gray, size, networks, monitor.part(index, len(scales)))
+        enlarged = cv2.resize(
+            logits, (working.width, working.height), interpolation=cv2.INTER_LINEAR
+        )
+        total += enlarged.reshape(working.shape) / np.float32(len(scales))
+    probability: npt.NDArray[np.float32] = torch.sigmoid(torch.from_numpy(total)).numpy()
+    return probability
+
+
+def _logits(
+    gray: npt.NDArray[np.float32], size: Size, networks: Networks, monitor: Monitor
+) -> npt.NDArray[np.float32]:
+    """The detector's output for a (H, W) luminance in [0, 1], reduced to `size`."""
+    reduced = cv2.resize(gray, (size.width, size.height), interpolation=cv2.INTER_AREA)
+    x = torch.from_numpy(reduced.reshape(1, 1, *size.shape)) * 2 - 1
     network = networks.detection()
 
     def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
         with part.watching(network):
-            return torch.sigmoid(network(tiles[0].to(networks.device, type_of(network))).float())
+            output: Tensor = network(tiles[0].to(networks.device, type_of(network)))
+        return output.float()
 
     def compute() -> Tensor:
         return run_tiled_as_memory_allows(
@@ -174,8 +205,8 @@ def damage_probability(
             monitor=monitor,
         )[0]
 
-    probability = networks.cache.get("detection", [x], compute)
-    return np.asarray(probability[0, 0].numpy(), dtype=np.float32)
+    logits = networks.cache.get("detection", [x], compute)
+    return np.asarray(logits[0, 0].numpy(), dtype=np.float32)
 
 
 def cover_edges(found: Mask, scale: float) -> Mask:

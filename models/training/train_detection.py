@@ -30,7 +30,7 @@ from models.training.loop import LoopConfig, Player, Progress, Training, begin_w
 from models.training.settings import Settings, parse_settings
 
 # What is found is followed down to `continuation` of the threshold.
-INFERENCE = {"threshold": 0.9, "continuation": 0.95, "short_side": 1024}
+INFERENCE = {"threshold": 0.75, "continuation": 0.95, "short_side": 1024, "scales": [1.0, 0.6]}
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,12 @@ def draw_sample(
 ) -> Sample:
     """A crop, the damage it has, lookalikes and marks that are still to be laid over it.
 
-    Nearly half of the crops are real old photos, with the damage that is labelled: clothes lines,
-    window frames, railings and spokes of their time are what a detector must learn to leave alone.
+    Half of the crops are real old photos, with the damage that is labelled: clothes lines, window
+    frames, railings and spokes of their time are what a detector must learn to leave alone. Most
+    get no marks besides, since most old photos have few.
     """
     shape = (crop, crop)
-    is_old = rng.random() < 0.45
+    is_old = rng.random() < 0.55
     if is_old:
         image, damaged, unknown = old.labelled_crop(rng, crop, (0.5, 1.2))
     else:
@@ -79,7 +80,7 @@ def draw_sample(
     # What is drawn over a real scratch would hide it, and where the scratch ends nobody would know.
     if not damaged.any() and rng.random() < 0.4:
         lookalikes = torch.from_numpy(draw_lookalikes(shape, rng).as_array())
-    if rng.random() < 0.85:
+    if rng.random() < (0.35 if is_old else 0.8):
         paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())
     return {

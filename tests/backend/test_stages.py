@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -17,10 +19,12 @@ from backend.geometry import Box, Size
 from backend.images import Picture, as_depth, bounding_box
 from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
+from backend.networks import Networks
 from backend.options import DeviceChoice
 from backend.results import Event, Note, ResultLayer
 from backend.stages.scratches import (
     cover_edges,
+    damage_probability,
     find_scratches,
     large_areas,
     with_continuations,
@@ -29,7 +33,8 @@ from backend.stages.scratches import (
 )
 from backend.tensors import to_image, to_pixels
 from backend.tone import match_tone
-from tests.backend.networks import random_networks
+from models.registry import ModelSpec, Network
+from tests.backend.networks import RandomWeights, random_networks
 from tests.backend.photos import noise, portrait, scratched
 
 
@@ -84,6 +89,30 @@ def test_scratches_in_a_large_photo_are_found_and_covered_with_their_edges() -> 
     # Outlines may be softened, and ends on the border be missed.
     assert (found[damage > 0] >= 128).mean() > 0.97
     assert np.count_nonzero(found) < 5 * np.count_nonzero(damage)
+
+
+class AtTwoScales(RandomWeights):
+    """The detector that finds white pixels sees the photo at half the size as well."""
+
+    def spec(self, network: Network) -> ModelSpec:
+        spec = super().spec(network)
+        return replace(spec, inference={**spec.inference, "scales": [1.0, 0.5]})
+
+
+def test_what_is_damage_at_one_scale_only_is_none() -> None:
+    photo = torch.zeros(1, 3, 60, 90)
+    photo[..., 9, 11] = photo[..., 30:40, 50:70] = 1
+    working = Size(90, 60)
+    seen_once, seen_twice = (
+        damage_probability(photo, working, Networks(weights, torch.device("cpu")), silent())
+        for weights in (RandomWeights(), AtTwoScales())
+    )
+    assert seen_once[9, 11] > 0.9
+    assert seen_twice[9, 11] < 0.1
+    for probability in (seen_once, seen_twice):
+        assert probability.shape == working.shape
+        assert probability[35, 60] > 0.9
+        assert probability[20, 20] < 0.1
 
 
 def test_findings_inside_an_eye_are_left_out_but_scratches_across_it_stay() -> None:
