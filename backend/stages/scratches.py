@@ -155,27 +155,30 @@ def damage_probability(
     """How likely each pixel is damaged, by the mean of the detector's logits over its scales.
 
     What is damage looks like damage at every scale; what a detector takes for it at one, a twig or
-    the edge of a collar, it often does not at another.
+    the edge of a collar, it often does not at another. Specks vanish when reduced, so that the full
+    size has to weigh most.
 
     Args:
         image: (1, 3, H, W) in [0, 1].
         working: size at which the detector sees it, by a factor of 1.
-        networks: with "detection"; its inference value `scales` lists such factors, [1] by default.
+        networks: with "detection"; its inference value `scales` lists such factors and
+            their weights, [[1, 1]] by default.
         monitor: of the stage.
 
     Returns:
         (working.height, working.width) in [0, 1].
     """
     gray = luminance(image)[0, 0].numpy()
-    scales = networks.spec("detection").inference.get("scales", [1.0])
+    scales = networks.spec("detection").inference.get("scales", [[1.0, 1.0]])
     total = np.zeros(working.shape, dtype=np.float32)
-    for index, scale in enumerate(scales):
+    for index, (scale, weight) in enumerate(scales):
         size = working_size(working, round(scale * min(working.width, working.height)))
         logits = _logits(gray, size, networks, monitor.part(index, len(scales)))
         enlarged = cv2.resize(
             logits, (working.width, working.height), interpolation=cv2.INTER_LINEAR
         )
-        total += enlarged.reshape(working.shape) / np.float32(len(scales))
+        total += np.float32(weight) * enlarged.reshape(working.shape)
+    total /= np.float32(sum(weight for _, weight in scales))
     probability: npt.NDArray[np.float32] = torch.sigmoid(torch.from_numpy(total)).numpy()
     return probability
 

@@ -30,7 +30,12 @@ from models.training.loop import LoopConfig, Player, Progress, Training, begin_w
 from models.training.settings import Settings, parse_settings
 
 # What is found is followed down to `continuation` of the threshold.
-INFERENCE = {"threshold": 0.75, "continuation": 0.95, "short_side": 1024, "scales": [1.0, 0.6]}
+INFERENCE = {
+    "threshold": 0.75,
+    "continuation": 0.95,
+    "short_side": 1024,
+    "scales": [[1.0, 2.0], [0.6, 1.0]],
+}
 
 
 @dataclass(frozen=True)

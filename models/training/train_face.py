@@ -18,7 +18,6 @@ from functools import partial
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
 from models.compact_unet import CompactFaceGenerator, RestorationUNet
@@ -52,9 +51,6 @@ CLEAN_SHARE = 0.12
 # them who left the whole picture as it is.
 RESTORED_SHARE = 0.7
 
-# A face that comes nearer to the person by this distance is not pressed further for it.
-NEARER_BY = 0.01
-
 # Where eyes and mouth lie in aligned crops, as shares of the side, and how wide; see
 # backend.alignment.TEMPLATE. A face lives by them, and they are a tenth of the crop.
 _FEATURES = ((0.35, 0.42, 0.09), (0.65, 0.42, 0.09), (0.5, 0.76, 0.11))
@@ -72,8 +68,6 @@ class FaceConfig(LoopConfig):
         perceptual: weight of the perceptual loss; 0 leaves it out.
         identity: weight of the distance between the persons, as dlib's descriptors see them; 0
             leaves it out.
-        estranged: weight of the distance by which a face is further from the person than before;
-            without it a mean is lowered where that is easy, and some faces are estranged for it.
         features: weight of a pixel of eyes and mouth against one of the cheek.
     """
 
@@ -86,8 +80,7 @@ class FaceConfig(LoopConfig):
     blocks: int = 2
     modulation_width: int = 128
     perceptual: float = 0.0
-    identity: float = 6.0
-    estranged: float = 12.0
+    identity: float = 4.0
     features: float = 3.0
 
     @property
@@ -169,19 +162,9 @@ def compute_loss(
     if perceptual is not None:
         terms["perceptual"] = config.perceptual * perceptual(output, clean)
     if descriptor is not None:
-        with torch.no_grad():
-            true, given = (describe(descriptor, faces) for faces in (clean, batch["degraded"]))
-            before = (given - true).norm(dim=1)
-        distance = (describe(descriptor, output) - true).norm(dim=1)
-        terms["identity"] = config.identity * distance.mean()
-        terms["estranged"] = config.estranged * F.relu(distance - before + NEARER_BY).mean()
+        shown, true = (descriptor(face_chip(faces)).float() for faces in (output, clean))
+        terms["identity"] = config.identity * (shown - true).norm(dim=1).mean()
     return terms
-
-
-def describe(descriptor: DescriptorNetwork, faces: Tensor) -> Tensor:
-    """(B, 128) float32: who the aligned faces show; the distance of two is about 0.6 at most."""
-    result: Tensor = descriptor(face_chip(faces)).float()
-    return result
 
 
 def feature_weights(side: int, highest: float) -> Tensor:

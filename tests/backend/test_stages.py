@@ -96,7 +96,7 @@ class AtTwoScales(RandomWeights):
 
     def spec(self, network: Network) -> ModelSpec:
         spec = super().spec(network)
-        return replace(spec, inference={**spec.inference, "scales": [1.0, 0.5]})
+        return replace(spec, inference={**spec.inference, "scales": [[1.0, 1.0], [0.5, 2.0]]})
 
 
 def test_what_is_damage_at_one_scale_only_is_none() -> None:
