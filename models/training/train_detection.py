@@ -31,7 +31,7 @@ from models.training.settings import Settings, parse_settings
 
 # What is found is followed down to `continuation` of the threshold.
 INFERENCE = {
-    "threshold": 0.75,
+    "threshold": 0.8,
     "continuation": 0.95,
     "short_side": 1024,
     "scales": [[1.0, 2.0], [0.6, 1.0]],
