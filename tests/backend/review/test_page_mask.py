@@ -153,7 +153,7 @@ def test_the_mask_is_painted_by_keyboard(restored: Page, found: Pixels) -> None:
     restored.key("e")
     restored.key(" ")
     dab = stroke(SIZE, [line[1], line[1]], diameter)
-    assert not veil(restored)[dab == 255].any()
+    assert not reads(restored)[dab == 255].any()
 
 
 def test_fingers_paint_alone_and_zoom_in_pairs(restored: Page, found: Pixels) -> None:
