@@ -20,7 +20,6 @@ from tests.backend.review.expectations import (
     shown,
     stroke,
     together,
-    veil,
 )
 from tests.backend.review.serving import ReviewBackend
 
