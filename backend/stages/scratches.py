@@ -186,7 +186,11 @@ def damage_probability(
 def _logits(
     gray: npt.NDArray[np.float32], size: Size, networks: Networks, monitor: Monitor
 ) -> npt.NDArray[np.float32]:
-    """The detector's output for a (H, W) luminance in [0, 1], reduced to `size`."""
+    """What the detector makes of a (H, W) luminance in [0, 1] that is reduced to `size`.
+
+    Returns:
+        (size.height, size.width), before the sigmoid.
+    """
     reduced = cv2.resize(gray, (size.width, size.height), interpolation=cv2.INTER_AREA)
     x = torch.from_numpy(reduced.reshape(1, 1, *size.shape)) * 2 - 1
     network = networks.detection()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ class LabelledPhotos(PicturePool):
         cut = int(min(side / rng.uniform(*scales), height, width))
         middle = place * (width, height) - cut * rng.uniform(0.1, 0.9, 2)
         left, top = np.clip(middle, 0, (width - cut, height - cut)).astype(int)
-        return Window(number, int(top), int(left), cut, anywhere.is_mirrored)
+        return replace(anywhere, picture=number, top=int(top), left=int(left), side=cut)
 
     def labelled_crop(
         self, rng: np.random.Generator, side: int, scales: tuple[float, float]

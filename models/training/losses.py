@@ -91,7 +91,8 @@ def tversky(
     to nothing.
 
     Args:
-        logits, target: (B, 1, H, W).
+        logits: (B, 1, H, W) before the sigmoid.
+        target: (B, 1, H, W), 1 = damaged.
         weight: (B, 1, H, W), of each pixel.
         false_alarms: weight of wrongly claimed pixels against missed ones, in [0, 1]; 0.5 is the
             Dice loss.

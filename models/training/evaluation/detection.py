@@ -111,7 +111,12 @@ def _claims_at(
     """What the pipeline claims at its default threshold, and by a threshold alone."""
     yield "default", [claim(m.probability, networks) for m in maps]
     for threshold in THRESHOLDS:
-        yield str(threshold), [(m.probability >= threshold).astype(np.uint8) for m in maps]
+        yield str(threshold), _likely(maps, threshold)
+
+
+def _likely(maps: Sequence[MarkedMap], threshold: float) -> list[ByteArray]:
+    """What a threshold alone claims: (H, W) each, 1 on damage."""
+    return [(m.probability >= threshold).astype(np.uint8) for m in maps]
 
 
 def false_places(claimed: ByteArray, truth: MarkedMap) -> int:
@@ -154,8 +159,7 @@ def _table_of_thresholds(cases: dict[str, list[MarkedMap]]) -> Table:
     for threshold in THRESHOLDS:
         row = [str(threshold)]
         for maps in cases.values():
-            claims = [(m.probability >= threshold).astype(np.uint8) for m in maps]
-            row += _cells(detection_at(claims, maps))
+            row += _cells(detection_at(_likely(maps, threshold), maps))
         table.rows.append(row)
     return table
 
@@ -182,10 +186,7 @@ def _table_of_sizes(photos: PicturePool, sprites: Sprites, networks: Networks) -
         maps = [
             MarkedMap(damage_map(p.degraded, networks, side), p.damage, p.unsure) for p in pictures
         ]
-        scores = {
-            t: detection_at([(m.probability >= t).astype(np.uint8) for m in maps], maps).f1
-            for t in THRESHOLDS
-        }
+        scores = {t: detection_at(_likely(maps, t), maps).f1 for t in THRESHOLDS}
         best = max(scores, key=lambda t: scores[t])
         name = str(side) if side < 10**6 else "native"
         table.rows.append([name, f"{area_under_curve(maps):.3f}", f"{scores[best]:.3f}", str(best)])
