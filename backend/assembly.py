@@ -35,6 +35,7 @@ class Assembly:
         size: of the photo.
         image: (1, 3, H, W) in [0, 1], the photo.
         gray: the photo shows no colour, so no layer may.
+        photo_color: (H, W, 1 or 3), the photo's colours; is never written to.
         color: (H, W, 1 or 3), the picture with all layers so far; the next stage works on it.
     """
 
@@ -50,7 +51,8 @@ class Assembly:
         self._seconds: dict[Stage, float] = {}
         self.size = photo.size
         self.gray = is_gray(photo.color)
-        self.color: Pixels = visible_color(photo).copy()
+        self.photo_color: Pixels = visible_color(photo)
+        self.color: Pixels = self.photo_color.copy()
         self.image = to_image(self.color)
 
     @contextmanager

@@ -130,7 +130,7 @@ def add_threshold(parser: _Container) -> None:
         "--threshold",
         type=float,
         metavar="T",
-        help="probability from 0 to 1 from which a pixel counts as scratched; less finds more "
+        help="probability from 0 to 1 from which a place counts as damaged; less finds more "
         "(default: what suits the weights)",
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, Restor
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
+from models.place_judge import PlaceJudge
 from models.registry import ModelSpec, Network, Stage, resolve_weights
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
@@ -33,6 +36,7 @@ AnyNetwork = (
     | CompactScratchUNet
     | RestorationUNet
     | ToneGrid
+    | PlaceJudge
     | RestorationVAE
     | QualityMapping
     | ScratchMapping
@@ -150,6 +154,13 @@ class Networks:
         network = self._fast("restoration", [x, mask, x], lambda y: (x.to(y) + y + 1) / 2)
         return cast(RestorationUNet, network)
 
+    def judge_places(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """How likely places are damaged: (N, F), see backend.stages.places -> (N,) in [0, 1]."""
+        judge = self._get("places")
+        with torch.inference_mode():
+            logits: Tensor = judge(torch.from_numpy(features).to(self.device))
+        return torch.sigmoid(logits).cpu().numpy()
+
     def tone(self) -> ToneGrid:
         """In float32: its picture is small, and its output is enlarged."""
         return cast(ToneGrid, self._get("tone"))
@@ -164,9 +175,10 @@ class Networks:
 
     def face(self, network: Network) -> FaceGenerator | CompactFaceGenerator:
         """Prepared, in the type that it bears."""
-        side = cast(FaceGenerator | CompactFaceGenerator, self._get(network)).crop_size
-        face = precision.trial_picture(side) * 2 - 1
-        generator = self._fast(network, [face], lambda y: (y + 1) / 2)
+        raw = cast(FaceGenerator | CompactFaceGenerator, self._get(network))
+        face = precision.trial_picture(raw.crop_size) * 2 - 1
+        shown = torch.cat([face, face], dim=1) if raw.sees_photo else face
+        generator = self._fast(network, [shown], lambda y: (y + 1) / 2)
         return cast(FaceGenerator | CompactFaceGenerator, generator)
 
     def prepared(self, name: Network, network: AnyModule, dtype: torch.dtype) -> AnyModule:

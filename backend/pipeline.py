@@ -14,7 +14,7 @@ from backend.networks import Networks
 from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
 from backend.stages.blending import blend_face
-from backend.stages.enhancement import enhance_face
+from backend.stages.enhancement import Views, enhance_face
 from backend.stages.faces import (
     FOR_RECOGNITION,
     FULLY_ENHANCED,
@@ -59,9 +59,10 @@ def restore(
     result = Assembly(photo, networks.name, on_event, is_cancelled)
     with torch.inference_mode(), memory_errors_explained():
         damage, faces = _find_damage(result, mask, options, networks)
-        _repair(result, damage, options, networks)
+        hole = damage if options.repair_scratches else np.zeros_like(damage)
+        _repair(result, hole, options, networks)
         if options.enhance_faces:
-            _enhance_faces(result, faces, options, networks)
+            _enhance_faces(result, hole, faces, options, networks)
     return result.finished()
 
 
@@ -88,9 +89,8 @@ def _find_damage(
         return result.add_mask(damage if given is None else np.maximum(damage, given)), faces
 
 
-def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks) -> None:
+def _repair(result: Assembly, hole: Mask, options: Options, networks: Networks) -> None:
     with result.stage("restoration") as monitor:
-        hole = damage if options.repair_scratches else np.zeros_like(damage)
         image, is_filled = result.image, networks.uses_model("inpainting") and bool(hole.any())
         if is_filled:
             image = fill(image, hole, networks, monitor.part(0, 2))
@@ -113,7 +113,7 @@ def _repair(result: Assembly, damage: Mask, options: Options, networks: Networks
 
 
 def _enhance_faces(
-    result: Assembly, seen: list[Face], options: Options, networks: Networks
+    result: Assembly, hole: Mask, seen: list[Face], options: Options, networks: Networks
 ) -> None:
     with result.stage("faces") as monitor:
         # Grain and scratches hide some faces, and restoration may soften others.
@@ -129,10 +129,11 @@ def _enhance_faces(
             )
     shares = [enhanced_share(face.box) for face in found.faces]
     enhanced: list[AlignedFace] = []
+    views = Views(result.color, result.photo_color, hole)
     with result.stage("enhancement") as monitor:
         for index, face in enumerate(found.faces):
             part = monitor.part(index, len(found.faces))
-            enhanced.append(enhance_face(result.color, face, networks, part))
+            enhanced.append(enhance_face(views, face, networks, part))
     with result.stage("blending") as monitor:
         for index, (aligned, share) in enumerate(zip(enhanced, shares, strict=True)):
             monitor.advance(index / len(enhanced))

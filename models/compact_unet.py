@@ -170,14 +170,17 @@ class CompactScratchUNet(CompactUNet):
 class CompactFaceGenerator(CompactUNet):
     """Enhance an aligned face.
 
-    x (B, 3, S, S) in [-1, 1] -> (B, 3, S, S), the change to be added to x: what it leaves alone
-    passes by, and nobody is given another face by a network that is unsure. S is a multiple of 16,
-    at best crop_size.
+    x (B, 6, S, S) in [-1, 1], the restored face and what the photo shows of it -> (B, 3, S, S), the
+    change to be added to the restored one: what it leaves alone passes by, and nobody is given
+    another face by a network that is unsure. S is a multiple of 16, at best crop_size.
+
+    Restoration takes some of a person away together with the grain; the photo still has it.
 
     On the way up the face at that size scales and shifts the features, as in SPADE; since faces are
     aligned, the bottom also gets learned features for each place.
 
     Args:
+        width, deepest_width, blocks, up_blocks: see `CompactUNet`.
         crop_size: S that the weights were trained for, in pixels.
 
     Source:
@@ -185,16 +188,25 @@ class CompactFaceGenerator(CompactUNet):
         X. Wang et al., CVPR 2018 (spatial feature transform).
     """
 
+    sees_photo = True
+
     def __init__(
         self,
         *,
         width: int = 32,
         deepest_width: int = 128,
         blocks: int = 2,
+        up_blocks: int = 2,
         crop_size: int = 256,
     ) -> None:
         super().__init__(
-            3, 3, width=width, deepest_width=deepest_width, blocks=blocks, non_local=False
+            6,
+            3,
+            width=width,
+            deepest_width=deepest_width,
+            blocks=blocks,
+            up_blocks=up_blocks,
+            non_local=False,
         )
         self.crop_size = crop_size
         side = crop_size // 16
@@ -207,7 +219,8 @@ class CompactFaceGenerator(CompactUNet):
             nn.init.zeros_(convolution.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.run(x, None)
+        face, photo = x.chunk(2, dim=1)
+        return self.run(torch.cat([face, photo - face], dim=1), None)
 
     def placed(self, features: Tensor) -> Tensor:
         places: Tensor = self.places

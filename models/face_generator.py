@@ -26,6 +26,8 @@ class FaceGenerator(nn.Module):
         2019, with the degraded face in place of a label map (Z. Wan et al., IEEE TPAMI 2022).
     """
 
+    sees_photo = False
+
     def __init__(
         self, *, width: int = 64, modulation_width: int = 128, crop_size: int = 256
     ) -> None:

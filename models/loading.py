@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
+from models.place_judge import PlaceJudge
 from models.registry import (
     SPEC_METADATA_KEY,
     ModelSpec,
@@ -51,6 +52,7 @@ __all__ = [
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "scratch_unet": ScratchUNet,
     "compact_scratch_unet": CompactScratchUNet,
+    "place_judge": PlaceJudge,
     "restoration_unet": RestorationUNet,
     "tone_grid": ToneGrid,
     "restoration_vae": RestorationVAE,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Network = Literal[
     "detection",
+    "places",
     "restoration",
     "tone",
     "vae_a",
@@ -74,13 +75,14 @@ class ModelSpec:
 
     Attributes:
         network: what it is for.
-        family: which class: scratch_unet, restoration_unet, tone_grid, restoration_vae,
-            quality_mapping, scratch_mapping, high_resolution_mapping, face_generator or
-            compact_face_generator.
+        family: which class: scratch_unet, compact_scratch_unet, place_judge, restoration_unet,
+            tone_grid, restoration_vae, quality_mapping, scratch_mapping, high_resolution_mapping,
+            face_generator or compact_face_generator.
         hyper_parameters: the class's arguments that differ from its defaults.
         inference: what a stage must know to run it. Detection: threshold, short_side,
             perhaps continuation (the share of the threshold down to which found damage is
-            followed; 1 without it). Restoration:
+            followed; 1 without it). Places: least (the detector's probability from which a pixel
+            is part of a place), threshold (of a place). Restoration:
             residual (the output is added to the input), hole ("white", "inpainted" or "filled":
             what masked pixels are given beforehand), multiple (of which width and height must be
             one). Tone: side (of the square with as many pixels as the small copy that the network
@@ -204,7 +206,7 @@ def official_files() -> list[OfficialFile]:
 
 def stage_of(network: str) -> Stage:
     """The stage that a network serves."""
-    if network == "detection":
+    if network in ("detection", "places"):
         return "detection"
     return "faces" if network.startswith("face") else "restoration"
 

@@ -243,8 +243,8 @@ def _header(pixels: Pixels, options: dict[str, Any], has_mask: bool) -> protocol
 
 
 def _recommended_threshold() -> float | None:
-    """The bundled detector's; None where it is missing, which a job will say."""
+    """That of the bundled weights; None where it is missing, which a job will say."""
     try:
-        return float(read_spec(bundled_files()["detection"]).inference["threshold"])
+        return float(read_spec(bundled_files()["places"]).inference["threshold"])
     except WeightFileError:
         return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,8 +19,10 @@ from backend.alignment import (
     cut_crop,
     pixels_per_crop_pixel,
 )
+from backend.color_fit import in_tone_of
 from backend.device import is_out_of_memory, run_at_once
-from backend.images import Pixels
+from backend.geometry import Matrix
+from backend.images import Mask, Pixels
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.precision import type_of
@@ -30,11 +34,26 @@ LARGE_FACE = 1.5
 """Pixels of the picture per pixel of the 256-crop from which the 512 network is worth its time."""
 
 
-def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor) -> AlignedFace:
+@dataclass(frozen=True)
+class Views:
+    """The picture in which a face lies, in two states.
+
+    Attributes:
+        color: (H, W, 1 or 3), restored; the face is enhanced in it.
+        photo: (H, W, 1 or 3), as it was before.
+        damage: (H, W), 255 where the photo does not show the scene.
+    """
+
+    color: Pixels
+    photo: Pixels
+    damage: Mask
+
+
+def enhance_face(views: Views, face: Face, networks: Networks, monitor: Monitor) -> AlignedFace:
     """Cut out, align and enhance one face.
 
     Args:
-        color: (H, W, 1 or 3) of the restored picture.
+        views: of the picture.
         face: with its landmarks.
         networks: with a model for faces, or "face_256" and perhaps "face_512".
         monitor: of this face.
@@ -43,24 +62,26 @@ def enhance_face(color: Pixels, face: Face, networks: Networks, monitor: Monitor
         ValueError: the landmarks do not have the shape of a face.
     """
     if networks.uses_model("faces"):
-        return _enhance_with_model(color, face, networks, monitor)
+        return _enhance_with_model(views.color, face, networks, monitor)
     name = choose_network(face, networks)
     try:
-        return _enhance_with(name, color, face, networks, monitor)
+        return _enhance_with(name, views, face, networks, monitor)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or name == "face_256":
             raise
     monitor.note("memory-short", SMALLER_PIECES)
-    return _enhance_with("face_256", color, face, networks, monitor)
+    return _enhance_with("face_256", views, face, networks, monitor)
 
 
 def _enhance_with(
-    name: Network, color: Pixels, face: Face, networks: Networks, monitor: Monitor
+    name: Network, views: Views, face: Face, networks: Networks, monitor: Monitor
 ) -> AlignedFace:
     generator, inference = networks.face(name), networks.spec(name).inference
     to_crop = align(face, generator.crop_size)
-    before = cut_crop(color, to_crop, generator.crop_size)
+    before = cut_crop(views.color, to_crop, generator.crop_size)
     x = _to_tensor(before) * 2 - 1
+    if generator.sees_photo:
+        x = torch.cat([x, _to_tensor(photo_of(views, to_crop, before)) * 2 - 1], dim=1)
 
     def compute() -> Tensor:
         with monitor.watching(generator):
@@ -71,6 +92,20 @@ def _enhance_with(
     return AlignedFace(face.landmarks, to_crop, before, _to_crop(((y + 1) / 2).clamp(0, 1)))
 
 
+def photo_of(views: Views, to_crop: Matrix, before: Crop) -> Crop:
+    """What the photo shows of an aligned face, in the tone of the restored one.
+
+    Args:
+        views: of the picture.
+        to_crop: similarity from the picture to the crop.
+        before: (S, S, 3) in [0, 1], the crop of the restored picture; it stands for damaged pixels.
+    """
+    side = before.shape[0]
+    known = 1 - cut_crop(views.damage[..., None], to_crop, side)
+    photo = in_tone_of(before, cut_crop(views.photo, to_crop, side), known[..., 0])
+    return np.asarray(before + known * (photo - before), np.float32)
+
+
 def redraw(
     generator: nn.Module, x: Tensor, device: torch.device, inference: Mapping[str, Any]
 ) -> Tensor:
@@ -78,7 +113,8 @@ def redraw(
 
     Args:
         generator: on `device`.
-        x: (B, 3, S, S) in [-1, 1].
+        x: (B, 3, S, S) in [-1, 1]; (B, 6, S, S), with the photo's after the restored face, for one
+            that sees both.
         device: where to run at first.
         inference: of its weights, with "residual" and perhaps "mirrored": then the result is the
             mean over the face and its mirror image, whose errors differ.
@@ -100,7 +136,7 @@ def redraw(
         y = (face + mirrored.flip(3)) / 2
     else:
         y = run_at_once(generator, x, device).float()
-    return x.to(y.device) + y if inference["residual"] else y
+    return x[:, :3].to(y.device) + y if inference["residual"] else y
 
 
 def _enhance_with_model(

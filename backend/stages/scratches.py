@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.precision import type_of
+from backend.stages.places import find_places
 from backend.tensors import dilate, luminance
 from backend.tiling import run_tiled_as_memory_allows
 
@@ -55,32 +57,86 @@ def find_scratches(
         monitor: of the stage.
         features: (H, W), not 0 on eyes, noses and mouths: a glint in an eye looks like dust, but
             nothing harms a photo more than its removal.
-        threshold: probability from which a pixel counts as damaged; None takes the weights' own.
+        threshold: probability from which a place, or by weights without a judge a pixel, counts as
+            damaged; None takes the weights' own.
 
     Returns:
         (H, W), 255 on damage, with soft edges that lie outside of it.
     """
-    inference = networks.spec("detection").inference
     size = Size(image.shape[3], image.shape[2])
-    working = working_size(size, int(inference["short_side"]))
-    limit = float(inference["threshold"]) if threshold is None else threshold
-    continuation = float(inference.get("continuation", 1.0))
-    probability = damage_probability(image, working, networks, monitor)
-    large = large_areas(probability, limit, continuation * limit)
-    if large.any():
-        probability = np.where(large, np.float32(0), probability)
+    working = working_size(size, int(networks.spec("detection").inference["short_side"]))
+    gray = luminance(image)[0, 0].numpy()
+    probability = damage_probability(gray, working, networks, monitor)
+    claim = claim_damage(probability, _reduced(gray, working), networks, threshold)
+    if claim.is_some_too_large:
         monitor.note(
             "damage-too-large",
             "Areas that may be damaged were left as they are, because they are too large to be "
             "filled well: paint them on the scratch mask if they shall be repaired.",
         )
     # Threshold after enlarging: the outline is then smooth, not made of large squares.
-    enlarged = cv2.resize(probability, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    enlarged = cv2.resize(
+        claim.probability, (size.width, size.height), interpolation=cv2.INTER_LINEAR
+    )
     monitor.check()
-    found = with_continuations(enlarged.reshape(size.shape), limit, continuation * limit)
+    found = with_continuations(enlarged.reshape(size.shape), claim.sure, claim.likely)
     found = without_features(found, features)
     monitor.check()
     return cover_edges(found, size.height / working.height)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What counts as damaged.
+
+    Attributes:
+        probability: (H, W) in [0, 1], 0 where nothing is claimed in spite of it.
+        sure, likely: see `with_continuations`.
+        is_some_too_large: areas were left out because they are too large to be filled well.
+    """
+
+    probability: npt.NDArray[np.float32]
+    sure: float
+    likely: float
+    is_some_too_large: bool
+
+    @property
+    def mask(self) -> Mask:
+        """(H, W), 255 on damage, else 0."""
+        return with_continuations(self.probability, self.sure, self.likely)
+
+
+def claim_damage(
+    probability: npt.NDArray[np.float32],
+    gray: npt.NDArray[np.float32],
+    networks: Networks,
+    threshold: float | None = None,
+) -> Claim:
+    """Decide what of the likely damage is repaired.
+
+    Args:
+        probability: (H, W) in [0, 1], what the detector says.
+        gray: (H, W) in [0, 1], luminance of the picture at that size.
+        networks: with "detection", and at best "places": then whole places are judged.
+        threshold: see `find_scratches`.
+    """
+    inference = networks.spec("detection").inference
+    own = float(inference["threshold"])
+    continuation = float(inference.get("continuation", 1.0))
+    if networks.has("places"):
+        judging = networks.spec("places").inference
+        limit = float(judging["threshold"]) if threshold is None else threshold
+        sure = likely = float(judging["least"])
+        places = find_places(probability, gray, likely)
+        is_damaged = networks.judge_places(places.features) >= limit
+        probability = np.where(places.where(is_damaged), probability, np.float32(0))
+    else:
+        own = own if threshold is None else threshold
+        sure, likely = own, continuation * own
+    core = with_continuations(probability, own, continuation * own)
+    large = large_areas(core, with_continuations(probability, sure, likely))
+    probability = np.where(large, np.float32(0), probability)
+    return Claim(probability, sure, likely, bool(large.any()))
 
 
 def with_continuations(probability: npt.NDArray[Any], sure: float, likely: float) -> Mask:
@@ -108,23 +164,20 @@ def with_continuations(probability: npt.NDArray[Any], sure: float, likely: float
     return np.where(has_seed[areas], 255, 0).astype(np.uint8)
 
 
-def large_areas(
-    probability: npt.NDArray[np.float32], sure: float, likely: float
-) -> npt.NDArray[np.bool_]:
+def large_areas(core: Mask, found: Mask) -> npt.NDArray[np.bool_]:
     """Where findings are wide in all directions: (H, W); scratches that lead there stay out.
 
     Args:
-        probability: (H, W) in [0, 1].
-        sure, likely: see `with_continuations`.
+        core: (H, W), 255 on what is surely damaged if it is damage at all; it decides what is wide.
+        found: (H, W), 255 on that and on its seams.
     """
-    found = with_continuations(probability, sure, likely)
     radius = max(4.0, LARGEST_RADIUS * min(found.shape))
-    depth = np.asarray(cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_5))
-    core = np.asarray(depth > radius, dtype=np.bool_)
-    if not core.any():
-        return core
-    # A right-angled corner is 1.4 radii away from the core.
-    whole = dilate(np.where(core, 255, 0).astype(np.uint8), math.ceil(1.5 * radius))
+    depth = np.asarray(cv2.distanceTransform(core, cv2.DIST_L2, cv2.DIST_MASK_5))
+    middle = np.asarray(depth > radius, dtype=np.bool_)
+    if not middle.any():
+        return middle
+    # A right-angled corner is 1.4 radii away from the middle.
+    whole = dilate(np.where(middle, 255, 0).astype(np.uint8), math.ceil(1.5 * radius))
     return np.asarray((whole > 0) & (found > 0))
 
 
@@ -150,7 +203,7 @@ def working_size(size: Size, short_side: int) -> Size:
 
 
 def damage_probability(
-    image: Tensor, working: Size, networks: Networks, monitor: Monitor
+    gray: npt.NDArray[np.float32], working: Size, networks: Networks, monitor: Monitor
 ) -> npt.NDArray[np.float32]:
     """How likely each pixel is damaged, by the mean of the detector's logits over its scales.
 
@@ -159,7 +212,7 @@ def damage_probability(
     size has to weigh most.
 
     Args:
-        image: (1, 3, H, W) in [0, 1].
+        gray: (H, W) in [0, 1], luminance.
         working: size at which the detector sees it, by a factor of 1.
         networks: with "detection"; its inference value `scales` lists such factors and
             their weights, [[1, 1]] by default.
@@ -168,7 +221,6 @@ def damage_probability(
     Returns:
         (working.height, working.width) in [0, 1].
     """
-    gray = luminance(image)[0, 0].numpy()
     scales = networks.spec("detection").inference.get("scales", [[1.0, 1.0]])
     total = np.zeros(working.shape, dtype=np.float32)
     for index, (scale, weight) in enumerate(scales):
@@ -191,8 +243,7 @@ def _logits(
     Returns:
         (size.height, size.width), before the sigmoid.
     """
-    reduced = cv2.resize(gray, (size.width, size.height), interpolation=cv2.INTER_AREA)
-    x = torch.from_numpy(reduced.reshape(1, 1, *size.shape)) * 2 - 1
+    x = torch.from_numpy(_reduced(gray, size))[None, None] * 2 - 1
     network = networks.detection()
 
     def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
@@ -214,6 +265,11 @@ def _logits(
 
     logits = networks.cache.get("detection", [x], compute)
     return np.asarray(logits[0, 0].numpy(), dtype=np.float32)
+
+
+def _reduced(gray: npt.NDArray[np.float32], size: Size) -> npt.NDArray[np.float32]:
+    reduced = cv2.resize(gray, (size.width, size.height), interpolation=cv2.INTER_AREA)
+    return np.asarray(reduced.reshape(size.shape), np.float32)
 
 
 def cover_edges(found: Mask, scale: float) -> Mask:

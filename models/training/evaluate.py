@@ -64,8 +64,8 @@ def main() -> None:
         old = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
         for name, networks in sets.items():
             detection.sheet_of_old_photos(report, networks, old, f"Found on old photos, {name}")
-            maps = [damage_map(from_bgr(levels), networks) for levels in old.pictures]
-            found = [detection.claim(probability, networks) for probability in maps]
+            images = [from_bgr(levels) for levels in old.pictures]
+            found = [detection.claim(i, damage_map(i, networks), networks) for i in images]
             title = f"Restored old photos, {name}"
             restoration.sheet_of_restored(report, ours(networks), old, found, title)
         restoration.sheet_of_degraded(report, methods, photos, sprites, 10)

@@ -31,7 +31,7 @@ from models.training.degradations import recipe
 from models.training.degradations.dice import Dice
 from models.training.degradations.faces import aged_faces, common_side, printed_faces, resized
 from models.training.degradations.marks import ByteArray, FloatArray
-from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor
+from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor, random_views
 from models.training.loop import (
     LoopConfig,
     Player,
@@ -63,7 +63,7 @@ class FaceConfig(LoopConfig):
     Attributes:
         family: "compact_face_generator", or "face_generator" for the original's.
         width: of the network; the original has 64.
-        deepest_width, blocks: of the compact one.
+        deepest_width, blocks, up_blocks: of the compact one.
         modulation_width: of the original's, which has 128.
         perceptual: weight of the perceptual loss; 0 leaves it out.
         identity: weight of the distance between the persons, as dlib's descriptors see them; 0
@@ -78,6 +78,7 @@ class FaceConfig(LoopConfig):
     width: int = 32
     deepest_width: int = 128
     blocks: int = 2
+    up_blocks: int = 2
     modulation_width: int = 128
     perceptual: float = 0.0
     identity: float = 4.0
@@ -86,9 +87,8 @@ class FaceConfig(LoopConfig):
     @property
     def hyper_parameters(self) -> dict[str, int]:
         is_original = self.family == "face_generator"
-        names = (
-            ["width", "modulation_width"] if is_original else ["width", "deepest_width", "blocks"]
-        )
+        names = ["width"]
+        names += ["modulation_width"] if is_original else ["deepest_width", "blocks", "up_blocks"]
         return {name: getattr(self, name) for name in names} | {"crop_size": self.crop}
 
 
@@ -97,15 +97,16 @@ class ResidualFaceGenerator(nn.Module):
 
     def __init__(self, config: FaceConfig) -> None:
         super().__init__()
-        self.generator: nn.Module
+        self.generator: CompactFaceGenerator | FaceGenerator
         if config.family == "face_generator":
             self.generator = FaceGenerator(**config.hyper_parameters)
             nn.init.normal_(self.generator.conv_img.weight, std=1e-3)
         else:
             self.generator = CompactFaceGenerator(**config.hyper_parameters)
 
-    def forward(self, face: Tensor) -> Tensor:
-        result: Tensor = face + self.generator(face).float()
+    def forward(self, face: Tensor, photo: Tensor) -> Tensor:
+        x = torch.cat([face, photo], dim=1) if self.generator.sees_photo else face
+        result: Tensor = face + self.generator(x).float()
         return result
 
 
@@ -131,9 +132,12 @@ def finish_batch(batch: Batch, dice: Dice, restoration: RestorationUNet) -> Batc
     clean = printed_faces(recipe.developed(batch["image"], dice), dice)
     aged = aged_faces(clean, common_side(dice), dice)
     restored = restored_in_part(aged, dice, restoration)
-    given = resized(restored, clean.shape[2])
     stays = dice.happens(len(clean), CLEAN_SHARE).view(-1, 1, 1, 1).to(clean.device)
-    return {"clean": clean * 2 - 1, "degraded": torch.where(stays, clean, given) * 2 - 1}
+    face, photo = (
+        torch.where(stays, clean, resized(given, clean.shape[2])) * 2 - 1
+        for given in (restored, aged)
+    )
+    return {"clean": clean * 2 - 1, "face": face, "photo": photo}
 
 
 @torch.no_grad()
@@ -156,13 +160,14 @@ def compute_loss(
     perceptual: losses.PerceptualLoss | None,
     descriptor: DescriptorNetwork | None,
 ) -> dict[str, Tensor]:
-    output, clean = module(batch["degraded"]), batch["clean"]
+    output, clean = module(batch["face"], batch["photo"]), batch["clean"]
     weight = feature_weights(clean.shape[2], config.features).to(clean.device)
     terms = {"pixels": losses.log_error(output, clean, weight.expand_as(clean[:, :1]))}
     if perceptual is not None:
         terms["perceptual"] = config.perceptual * perceptual(output, clean)
     if descriptor is not None:
-        shown, true = (descriptor(face_chip(faces)).float() for faces in (output, clean))
+        views = random_views(torch.stack([output, clean]))
+        shown, true = (descriptor(face_chip(faces)).float() for faces in views)
         terms["identity"] = config.identity * (shown - true).norm(dim=1).mean()
     return terms
 

@@ -6,17 +6,13 @@ import torch
 from torch import nn
 
 from backend.networks import Networks
+from models.compact_unet import CompactFaceGenerator
 from models.loading import WeightSet, build
 from models.registry import ModelSpec, Network
 
 VAE = {"width": 4, "latent_channels": 8, "residual_blocks": 1}
 MAPPING = {"latent_channels": 8, "width": 16, "residual_blocks": 1}
 ORIGINAL = {"residual": False, "hole": "white", "multiple": 16}
-
-
-def _face(residual: bool) -> ModelSpec:
-    sizes = {"width": 2, "modulation_width": 4}
-    return ModelSpec("face_256", "face_generator", sizes, {"residual": residual})
 
 
 def _bundled() -> dict[Network, ModelSpec]:
@@ -32,7 +28,7 @@ def _bundled() -> dict[Network, ModelSpec]:
             {"residual": True, "hole": "filled", "multiple": 16},
         ),
         "tone": ModelSpec("tone", "tone_grid", {"width": 4, "blocks": 1}, {"side": 64}),
-        "face_256": _face(residual=True),
+        "face_256": ModelSpec("face_256", "compact_face_generator", sizes, {"residual": True}),
     }
 
 
@@ -46,7 +42,12 @@ def _official() -> dict[Network, ModelSpec]:
         **{name: ModelSpec(name, "restoration_vae", VAE, ORIGINAL) for name in vaes},
         "mapping_quality": ModelSpec("mapping_quality", "quality_mapping", MAPPING, ORIGINAL),
         "mapping_scratch": ModelSpec("mapping_scratch", "scratch_mapping", scratch, ORIGINAL),
-        "face_256": _face(residual=False),
+        "face_256": ModelSpec(
+            "face_256",
+            "face_generator",
+            {"width": 2, "modulation_width": 4},
+            {"residual": False},
+        ),
     }
 
 
@@ -94,10 +95,11 @@ class RandomWeights(WeightSet):
     def _scale_last_layer(self, network: Network, module: nn.Module) -> None:
         convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
         if network.startswith(("vae_b", "face", "restoration", "tone")):
-            last = convolutions[-1]
-            if network in ("restoration", "tone"):  # fresh ones start at zero
-                generator = torch.Generator().manual_seed(2)
-                last.weight.data = 0.03 * torch.randn(last.weight.shape, generator=generator)
+            is_compact = isinstance(module, CompactFaceGenerator)
+            last = module.last if is_compact else convolutions[-1]
+            if is_compact or network in ("restoration", "tone"):  # fresh ones start at zero
+                generator, spread = torch.Generator().manual_seed(2), 0.1 if is_compact else 0.03
+                last.weight.data = spread * torch.randn(last.weight.shape, generator=generator)
             last.weight.data *= self._strength
             if last.bias is not None:
                 last.bias.data *= self._strength

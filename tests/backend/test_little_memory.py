@@ -23,7 +23,7 @@ from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
 from backend.results import Event, Note, Result
-from backend.stages.enhancement import enhance_face
+from backend.stages.enhancement import Views, enhance_face
 from backend.stages.enlargement import enlarge
 from models.registry import Network
 from tests.backend.networks import RandomWeights
@@ -147,15 +147,15 @@ def test_a_large_face_is_enhanced_by_the_smaller_network() -> None:
     networks = Networks(weights, CPU)
     seen: list[Event] = []
     monitor = Monitor("enhancement", seen.append, lambda: False)
-    color = noise(800, 800, 3)
-    assert enhance_face(color, large_face(), networks, monitor).after.shape[0] == 512
+    views = Views(noise(800, 800, 3), noise(800, 800, 3, seed=1), np.zeros((800, 800), np.uint8))
+    assert enhance_face(views, large_face(), networks, monitor).after.shape[0] == 512
     networks.cache.clear()
     with room_for(300 * 300) as refused:
-        assert enhance_face(color, large_face(), networks, monitor).after.shape[0] == 256
+        assert enhance_face(views, large_face(), networks, monitor).after.shape[0] == 256
     assert refused
     assert [event.code for event in seen if isinstance(event, Note)] == ["memory-short"]
     with room_for(100 * 100), pytest.raises(torch.OutOfMemoryError):
-        enhance_face(color, large_face(), networks, monitor)
+        enhance_face(views, large_face(), networks, monitor)
 
 
 def test_what_does_not_fit_into_an_accelerator_runs_beside_it(

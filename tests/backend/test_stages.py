@@ -100,8 +100,8 @@ class AtTwoScales(RandomWeights):
 
 
 def test_what_is_damage_at_one_scale_only_is_none() -> None:
-    photo = torch.zeros(1, 3, 60, 90)
-    photo[..., 9, 11] = photo[..., 30:40, 50:70] = 1
+    photo = np.zeros((60, 90), np.float32)
+    photo[9, 11] = photo[30:40, 50:70] = 1
     working = Size(90, 60)
     seen_once, seen_twice = (
         damage_probability(photo, working, Networks(weights, torch.device("cpu")), silent())
@@ -237,7 +237,8 @@ def test_a_hat_is_too_large_to_be_filled_and_the_scratch_beside_it_is_not() -> N
     probability[100:160, 100:170] = 0.99  # much wider than a scratch in both directions
     probability[130:133, 170:390] = 0.99  # a scratch that ends there
     probability[200:210] = 0.99  # a fold through the whole picture
-    large = large_areas(probability, 0.9, 0.6)
+    found = with_continuations(probability, 0.9, 0.6)
+    large = large_areas(found, found)
     assert large[100:160, 100:170].all()
     assert not large[130:133, 190:].any()
     assert not large[200:210].any()

@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 120.0
 # The same in every process, so that all of them compute the same numbers.
 THREADS = "2"
-WEIGHTS = ("detection", "restoration", "face")
+WEIGHTS = ("detection", "places", "restoration", "face")
 # An empty folder of the tree, on which this machine is mounted where only the test's GIMP sees it.
 HOST = "host"
 

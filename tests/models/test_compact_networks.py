@@ -51,7 +51,20 @@ def test_a_size_that_does_not_fit_is_named(network: torch.nn.Module) -> None:
 def test_a_fresh_face_generator_changes_no_face() -> None:
     generator = CompactFaceGenerator(width=8, deepest_width=16, blocks=1, crop_size=64).eval()
     with torch.inference_mode():
-        assert not generator(torch.rand(1, 3, 64, 64)).any()
+        assert not generator(torch.rand(1, 6, 64, 64)).any()
+
+
+def test_a_face_generator_sees_the_photo_only_where_it_differs_from_the_face() -> None:
+    torch.manual_seed(0)
+    generator = CompactFaceGenerator(width=8, deepest_width=16, blocks=1, crop_size=64).eval()
+    torch.nn.init.normal_(generator.last.weight, std=0.1)
+    face, photo = torch.rand(2, 1, 3, 64, 64)
+    with torch.inference_mode():
+        same, other = (generator(torch.cat([face, seen], dim=1)) for seen in (face, photo))
+        generator.first.weight[:, 12:] = 0
+        blind = generator(torch.cat([face, photo], dim=1))
+    assert not torch.allclose(same, other)
+    torch.testing.assert_close(blind, same)
 
 
 @pytest.mark.parametrize("side", [64, 128])
@@ -61,7 +74,7 @@ def test_a_face_generator_knows_places_at_any_size(side: int) -> None:
     generator = CompactFaceGenerator(width=8, deepest_width=16, blocks=1, crop_size=64).eval()
     torch.nn.init.normal_(generator.last.weight, std=0.1)
     torch.nn.init.zeros_(generator.first.weight)
-    plain = torch.zeros(1, 3, side, side)
+    plain = torch.zeros(1, 6, side, side)
     with torch.inference_mode():
         before = generator(plain)
         generator.places[..., 1, 1] = 5.0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from backend.networks import Networks
-from backend.stages.scratches import large_areas, with_continuations
+from backend.stages.scratches import claim_damage
 from models.training.damage_labels import DamageLabels
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone
-from models.training.evaluation.methods import damage_map
+from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.metrics import (
     Detection,
     MarkedMap,
@@ -45,22 +46,21 @@ def report_detection(
 ) -> None:
     """Area under the curve, F1 by kind of damage and threshold, false area, working size."""
     cases = {
-        case: _maps(marked_pictures(photos, sprites, tone, is_old=False), networks)
+        case: _look_at(marked_pictures(photos, sprites, tone, is_old=False), networks)
         for case, tone in _CASES
     }
-    cases["light and dark, old photos"] = _maps(
+    cases["light and dark, old photos"] = _look_at(
         marked_pictures(old, sprites, "any", is_old=True), networks
     )
     report.section(
         f"Scratch detection, {name}",
         "Marks drawn over printed, aged and scanned pictures; sprites and seeds that were not "
         "trained on; edges two pixels tolerant. Precision, recall and F1 are those of what the "
-        "pipeline repairs by itself: at the weights' own threshold, followed along connected "
-        "likely pixels, without areas too large to be filled, which is where most of the missing "
-        "recall is. Old photos have damage of their own, which counts against precision here.",
-        _table_of_cases(cases, networks),
+        "pipeline repairs by itself: places that are judged as damaged, without areas too large "
+        "to be filled. Old photos have damage of their own, which counts against precision here.",
+        _table_of_cases(cases),
     )
-    report.section("Thresholds without following", "", _table_of_thresholds(cases))
+    report.section("The detector alone, by threshold", "", _table_of_thresholds(cases))
     report.section("False area on undamaged pictures", "", _table_of_false_area(photos, networks))
     report.section("Working size of the detector", "", _table_of_sizes(photos, sprites, networks))
 
@@ -76,17 +76,18 @@ def report_real_damage(
 
     Photos without labels are left out; where none shows damage, nothing is reported.
     """
-    maps = [
-        MarkedMap(damage_map(from_bgr(levels), networks), *labels[stem].drawn(*levels.shape[:2]))
+    seen = [
+        look(from_bgr(levels), *labels[stem].drawn(*levels.shape[:2]), networks)
         for stem, levels in zip(old.names, old.pictures, strict=True)
         if stem in labels
     ]
+    maps = [s.marked for s in seen]
     if not any(m.damage.any() for m in maps):
         return
     table = Table(
         ["threshold", "precision", "recall", "F1", "false area", "false places", "photos with such"]
     )
-    for title, claims in _claims_at(maps, networks):
+    for title, claims in _claims_at(seen, networks):
         counts = [false_places(c, m) for c, m in zip(claims, maps, strict=True)]
         wrong = [
             (c & (1 - (m.damage | m.unsure))).mean() for c, m in zip(claims, maps, strict=True)
@@ -105,13 +106,16 @@ def report_real_damage(
     )
 
 
-def _claims_at(
-    maps: Sequence[MarkedMap], networks: Networks
-) -> Iterator[tuple[str, list[ByteArray]]]:
-    """What the pipeline claims at its default threshold, and by a threshold alone."""
-    yield "default", [claim(m.probability, networks) for m in maps]
+def _claims_at(seen: Sequence[Seen], networks: Networks) -> Iterator[tuple[str, list[ByteArray]]]:
+    """What the pipeline claims by default and at other thresholds, and what the detector alone."""
+    yield "default", [s.claimed for s in seen]
     for threshold in THRESHOLDS:
-        yield str(threshold), _likely(maps, threshold)
+        yield (
+            str(threshold),
+            [claim(s.image, s.marked.probability, networks, threshold) for s in seen],
+        )
+    for threshold in THRESHOLDS:
+        yield f"detector alone, {threshold}", _likely([s.marked for s in seen], threshold)
 
 
 def _likely(maps: Sequence[MarkedMap], threshold: float) -> list[ByteArray]:
@@ -128,23 +132,46 @@ def false_places(claimed: ByteArray, truth: MarkedMap) -> int:
     return sum(bool(large[n]) for n in range(1, count) if n not in touching)
 
 
-def claim(probability: FloatArray, networks: Networks) -> ByteArray:
+@dataclass(frozen=True)
+class Seen:
+    """A picture, what the detector makes of it and what the pipeline takes as damaged.
+
+    Attributes:
+        image: (H, W, 3).
+        claimed: (H, W), 1 on damage, before the edges are grown.
+    """
+
+    image: FloatArray
+    marked: MarkedMap
+    claimed: ByteArray
+
+
+def look(image: FloatArray, damage: ByteArray, unsure: ByteArray, networks: Networks) -> Seen:
+    """Args: image (H, W, 3); what of it is and may be damaged, (H, W), see `MarkedMap`."""
+    marked = MarkedMap(damage_map(image, networks), damage, unsure)
+    return Seen(image, marked, claim(image, marked.probability, networks))
+
+
+def claim(
+    image: FloatArray,
+    probability: FloatArray,
+    networks: Networks,
+    threshold: float | None = None,
+) -> ByteArray:
     """What the pipeline takes as damaged before growing the edges: (H, W), 1 on damage."""
-    inference = networks.spec("detection").inference
-    sure = float(inference["threshold"])
-    likely = sure * float(inference.get("continuation", 1.0))
-    tried = np.where(large_areas(probability, sure, likely), np.float32(0), probability)
-    return (with_continuations(tried, sure, likely) > 0).astype(np.uint8)
+    claimed = claim_damage(probability, gray_of(image), networks, threshold)
+    return (claimed.mask > 0).astype(np.uint8)
 
 
-def _maps(pictures: Iterable[Degraded], networks: Networks) -> list[MarkedMap]:
-    return [MarkedMap(damage_map(p.degraded, networks), p.damage, p.unsure) for p in pictures]
+def _look_at(pictures: Iterable[Degraded], networks: Networks) -> list[Seen]:
+    return [look(p.degraded, p.damage, p.unsure, networks) for p in pictures]
 
 
-def _table_of_cases(cases: dict[str, list[MarkedMap]], networks: Networks) -> Table:
+def _table_of_cases(cases: dict[str, list[Seen]]) -> Table:
     table = Table(["damage", "ROC AUC", "precision", "recall", "F1"])
-    for name, maps in cases.items():
-        score = detection_at([claim(m.probability, networks) for m in maps], maps)
+    for name, seen in cases.items():
+        maps = [s.marked for s in seen]
+        score = detection_at([s.claimed for s in seen], maps)
         table.rows.append([name, f"{area_under_curve(maps):.3f}", *_cells(score)])
     return table
 
@@ -153,28 +180,33 @@ def _cells(score: Detection) -> list[str]:
     return [f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}"]
 
 
-def _table_of_thresholds(cases: dict[str, list[MarkedMap]]) -> Table:
+def _table_of_thresholds(cases: dict[str, list[Seen]]) -> Table:
     names = [f"{name}: {figure}" for name in cases for figure in ("precision", "recall", "F1")]
     table = Table(["threshold", *names])
     for threshold in THRESHOLDS:
         row = [str(threshold)]
-        for maps in cases.values():
+        for seen in cases.values():
+            maps = [s.marked for s in seen]
             row += _cells(detection_at(_likely(maps, threshold), maps))
         table.rows.append(row)
     return table
 
 
 def _table_of_false_area(photos: PicturePool, networks: Networks) -> Table:
-    table = Table(["pictures", "at the default", *(f"at {t}" for t in THRESHOLDS)])
+    alone = [f"detector alone at {t}" for t in THRESHOLDS]
+    table = Table(["pictures", "by default", "with a false place", *alone])
     groups = {
         "clean photos": [from_bgr(levels) for levels in photos.pictures],
         "writing, wires, hair, lace drawn in": list(lookalike_pictures(photos)),
     }
     for name, images in groups.items():
         maps = [damage_map(image, networks) for image in images]
-        areas = [float(np.mean([claim(m, networks).mean() for m in maps]))]
+        claims = [claim(image, m, networks) for image, m in zip(images, maps, strict=True)]
+        areas = [float(np.mean([c.mean() for c in claims]))]
         areas += [float(np.mean([(m >= t).mean() for m in maps])) for t in THRESHOLDS]
-        table.rows.append([name, *(f"{area:.2%}" for area in areas)])
+        spoiled = f"{sum(bool(c.any()) for c in claims)} of {len(claims)}"
+        first, *others = (f"{area:.2%}" for area in areas)
+        table.rows.append([name, first, spoiled, *others])
     return table
 
 
@@ -198,7 +230,7 @@ def sheet_of_old_photos(report: Report, networks: Networks, old: PicturePool, ti
     rows = []
     for levels in old.pictures:
         image = from_bgr(levels)
-        found = claim(damage_map(image, networks), networks)
+        found = claim(image, damage_map(image, networks), networks)
         marked = overlaid(image, found)
         busiest = _busiest(found)
         rows.append(

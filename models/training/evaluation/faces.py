@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from backend.color_fit import in_tone_of
 from backend.face_finder import FaceFinder
 from backend.networks import Networks
 from backend.options import Options
@@ -68,7 +69,7 @@ def report_faces(
     for name in STEPS:
         mean = np.mean([astuple(trial.scores[name]) for trial in everything], axis=0)
         table.rows.append([name, f"{mean[0]:.2f}", *(f"{value:.3f}" for value in mean[1:])])
-    unharmed = [ratio(face, judge.enhanced(face)) for face in faces]
+    unharmed = [ratio(face, judge.enhanced(face, face)) for face in faces]
     table.rows.append(["clean, enhanced", f"{np.mean(unharmed):.2f}", "", "", ""])
     report.section(
         f"Faces, {weights}",
@@ -113,10 +114,11 @@ class Judge:
         aged = aged_faces(clean, seed[1], dice)
         restored = self._restore(_array(aged), np.zeros(aged.shape[2:], np.uint8))
         before = _array(resized(as_tensor(restored)[None], clean.shape[2]))
+        photo = _array(resized(aged, clean.shape[2]))
         pictures = {
-            "aged": _array(resized(aged, clean.shape[2])),
+            "aged": photo,
             "restored": before,
-            "enhanced": self.enhanced(before),
+            "enhanced": self.enhanced(before, photo),
         }
         truth = _array(clean)
         landmarks = self._descriptor.locate(truth)
@@ -133,8 +135,13 @@ class Judge:
         return Trial(truth, pictures, scores)
 
     @torch.inference_mode()
-    def enhanced(self, face: FloatArray) -> FloatArray:
-        y = redraw(self._generator, as_tensor(face)[None] * 2 - 1, self._device, self._inference)
+    def enhanced(self, face: FloatArray, photo: FloatArray) -> FloatArray:
+        """The face as the pipeline enhances it, which knows the photo that was restored."""
+        shown = [face]
+        if self._generator.sees_photo:
+            shown.append(in_tone_of(face, photo, np.ones(face.shape[:2], np.float32)))
+        x = torch.cat([as_tensor(image) for image in shown])[None] * 2 - 1
+        y = redraw(self._generator, x, self._device, self._inference)
         return _array(((y.cpu() + 1) / 2).clamp(0, 1))
 
 

@@ -13,6 +13,7 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.stages.scratches import damage_probability, working_size
+from backend.tensors import luminance
 from backend.whole_picture import restore_whole_picture
 from models.training.datasets import as_tensor, from_bgr
 from models.training.degradations.marks import ByteArray, FloatArray
@@ -65,6 +66,11 @@ def ours(networks: Networks, options: Options | None = None) -> Repair:
     return repair
 
 
+def gray_of(image: FloatArray) -> FloatArray:
+    """(H, W, 3) -> (H, W), luminance."""
+    return np.asarray(luminance(as_tensor(image)[None])[0, 0].numpy(), np.float32)
+
+
 def damage_map(image: FloatArray, networks: Networks, short_side: int | None = None) -> FloatArray:
     """The detector's probability for each pixel.
 
@@ -76,6 +82,6 @@ def damage_map(image: FloatArray, networks: Networks, short_side: int | None = N
     side = short_side or int(networks.spec("detection").inference["short_side"])
     working = working_size(Size(width, height), side)
     with torch.inference_mode():
-        small = damage_probability(as_tensor(image)[None], working, networks, silent_monitor())
+        small = damage_probability(gray_of(image), working, networks, silent_monitor())
     enlarged = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(enlarged.reshape(height, width), dtype=np.float32)

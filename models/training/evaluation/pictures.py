@@ -71,13 +71,14 @@ def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> It
 
 
 def marked_pictures(
-    pool: PicturePool, sprites: Sprites, tone: Tone, *, is_old: bool
+    pool: PicturePool, sprites: Sprites, tone: Tone, *, is_old: bool, amount: float = 1.0
 ) -> Iterator[Degraded]:
     """For the detector: marks over printed, aged and scanned pictures.
 
     Args:
         tone: of the marks.
         is_old: the pictures are old photos, which have been printed and aged already.
+        amount: scales the number of marks.
     """
     for number, levels in enumerate(pool.pictures):
         seed = [_SEED + 1, number]
@@ -89,7 +90,7 @@ def marked_pictures(
             aging = Aging.of(clean)
             recipe.expose(aging, dice, 0.8)
             recipe.age(aging, dice, 0.5)
-        paint = draw_marks(levels.shape[:2], rng, sprites, 1.0, tone)
+        paint = draw_marks(levels.shape[:2], rng, sprites, amount, tone)
         add_marks(aging, torch.from_numpy(paint.as_array())[None])
         recipe.scan(aging, dice)
         yield _finished(clean, aging)

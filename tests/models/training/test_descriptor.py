@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backend.face_finder import landmark_model_path
-from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor
+from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor, random_views
 from tests.backend.photos import portrait
 
 
@@ -39,6 +39,26 @@ def test_its_gradient_reaches_the_picture(network: DescriptorNetwork) -> None:
     assert float(crops.grad.abs().max()) > 0
     # What lies outside the chip says nothing.
     assert not crops.grad[..., :16].any()
+
+
+def test_random_views_show_two_pictures_of_a_face_alike() -> None:
+    torch.manual_seed(0)
+    faces = torch.rand(3, 3, 64, 64)
+    first, second = random_views(torch.stack([faces, faces + 0.25]))
+    torch.testing.assert_close(second, first + 0.25)
+    again, _ = random_views(torch.stack([faces, faces]))
+    assert not torch.allclose(first, again, atol=0.05)
+
+
+def test_random_views_lose_single_pixels_and_keep_the_features() -> None:
+    torch.manual_seed(0)
+    rows, columns = torch.meshgrid(torch.arange(128), torch.arange(128), indexing="ij")
+    pattern = ((rows + columns) % 2 * 2.0 - 1).expand(1, 3, 128, 128)
+    wide = torch.sin(rows / 128 * 6 * torch.pi).expand(1, 3, 128, 128)
+    fine_view, wide_view = random_views(torch.stack([pattern, wide]))
+    inner = (..., slice(16, -16), slice(16, -16))
+    assert float(fine_view[inner].std()) < 0.1 * float(pattern.std())
+    assert float(wide_view[inner].std()) > 0.8 * float(wide.std())
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

@@ -132,8 +132,10 @@ def test_some_faces_are_given_clean(photos: PicturePool) -> None:
     same = total = 0
     for number in range(12):
         batch = next(stream(draw, finish, number))
-        for clean, degraded in zip(batch["clean"], batch["degraded"], strict=True):
-            same, total = same + int(torch.equal(clean, degraded)), total + 1
+        for clean, face, photo in zip(*(batch[k] for k in ("clean", "face", "photo")), strict=True):
+            is_clean = torch.equal(clean, face)
+            assert torch.equal(clean, photo) == is_clean
+            same, total = same + int(is_clean), total + 1
     assert 0 < same < total / 2
 
 
