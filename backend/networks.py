@@ -155,7 +155,7 @@ class Networks:
         return cast(RestorationUNet, network)
 
     def judge_places(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """How likely places are damaged: (N, F), see backend.stages.places -> (N,) in [0, 1]."""
+        """How likely places are damaged: (N, F), see backend.places -> (N,) in [0, 1]."""
         judge = self._get("places")
         with torch.inference_mode():
             logits: Tensor = judge(torch.from_numpy(features).to(self.device))

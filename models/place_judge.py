@@ -13,7 +13,7 @@ FARTHEST = 4.0
 class PlaceJudge(nn.Module):
     """Estimate how likely a place is damaged.
 
-    x (N, features), as `backend.stages.places` describes places -> logits (N): the mean over
+    x (N, features), as `backend.places` describes places -> logits (N): the mean over
     several networks with a hidden layer each, which disagree where there was little to learn from.
 
     Args:

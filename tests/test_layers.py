@@ -43,6 +43,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # And another: it judges the stages as users run them.
     "models/training/evaluat": ("models", "backend"),
     "models/training/card_pictures.py": ("models", "backend"),
+    # It learns from what the pipeline finds.
+    "models/training/train_places.py": ("models", "backend"),
     "plugin/layout.py": (),
     # A command for developers, with Babel.
     "plugin/catalogues.py": ("plugin.layout", "plugin.shared.sentences"),

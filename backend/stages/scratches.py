@@ -17,8 +17,8 @@ from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.places import find_places
 from backend.precision import type_of
-from backend.stages.places import find_places
 from backend.tensors import dilate, luminance
 from backend.tiling import run_tiled_as_memory_allows
 
@@ -128,7 +128,12 @@ def claim_damage(
         limit = float(judging["threshold"]) if threshold is None else threshold
         sure = likely = float(judging["least"])
         places = find_places(probability, gray, likely)
-        is_damaged = networks.judge_places(places.features) >= limit
+        verdict = networks.judge_places(places.features)
+        # One line through the picture is damage, whatever else there is: the judge, which learned
+        # from photos with much or no damage, is no help here.
+        highest = places.highest_probabilities
+        is_sure = places.are_long & (highest >= own)
+        is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
         own = own if threshold is None else threshold

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from backend.device import choose_device
 from backend.networks import Networks
-from backend.stages.places import FEATURES, find_places
+from backend.places import FEATURES, find_places
 from models.place_judge import PlaceJudge
 from models.registry import ModelSpec, resolve_weights
 from models.training.card import export_weights

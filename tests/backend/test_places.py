@@ -13,7 +13,7 @@ from torch import nn
 
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.stages.places import FEATURES, Floats, Places, find_places
+from backend.places import FEATURES, Floats, Places, find_places
 from backend.stages.scratches import claim_damage, find_scratches
 from models.place_judge import PlaceJudge
 from models.registry import ModelSpec, Network
@@ -177,3 +177,14 @@ def test_a_judge_is_the_mean_of_its_members() -> None:
     far, farther = (judge(torch.full((1, 5), value)) for value in (10.0, 1000.0))
     torch.testing.assert_close(far, farther)
     assert judge(torch.zeros(0, 5)).shape == (0,)
+
+
+def test_one_line_through_the_picture_is_damage_whatever_the_judge_says() -> None:
+    doubts = judged_by(BelievesIn("length", 100.0))
+    probability = blank()
+    probability[:, 50:53] = 0.9  # from top to bottom
+    probability[20:26, 80:86] = probability[40:43, 100:130] = 0.9
+    mask = claim_damage(probability, GRAY, doubts).mask
+    assert (mask[:, 50:53] == 255).all()
+    assert np.count_nonzero(mask) == 120 * 3
+    assert not claim_damage(probability, GRAY, doubts, 0.95).mask.any()

@@ -50,12 +50,12 @@ def test_training_makes_a_file_that_judges(tmp_path: Path) -> None:
     judge = bundled_weights(tmp_path).load("places")
     assert isinstance(judge, PlaceJudge)
     says = judge(torch.from_numpy(examples.features)).numpy() > 0
-    assert (says == (examples.is_damaged > 0)).mean() > 0.8
+    assert (says == (examples.is_damaged > 0)).mean() > 0.7
     # A second run begins anew, whatever the first has left.
     train_places.train(replace(examples, is_damaged=1 - examples.is_damaged), settings(tmp_path))
     judge = bundled_weights(tmp_path).load("places")
     says = judge(torch.from_numpy(examples.features)).numpy() > 0
-    assert (says == (examples.is_damaged > 0)).mean() < 0.2
+    assert (says == (examples.is_damaged > 0)).mean() < 0.3
 
 
 @pytest.mark.parametrize(("damaged", "is_claimed"), [(0.2, False), (5.0, True)])

@@ -50,6 +50,10 @@ _LEAST_AREA = 6
 _GAP, _REACH = 1.5, 6.0
 """Distances in pixels between which a pixel belongs to what lies around the nearest place."""
 
+_LONG, _THIN = 0.5, 8.0
+"""Share of the short side, and length over width, from which a place is a line through much of the
+picture."""
+
 _LIKELIEST = 2000
 """With so many of the others a place is compared; the others say nothing new."""
 
@@ -73,6 +77,19 @@ class Places:
         """(H, W), true on the places that (N,) names."""
         flags: npt.NDArray[np.bool_] = np.concatenate([[False], chosen])
         return flags[self.areas]
+
+    @property
+    def highest_probabilities(self) -> Floats:
+        """(N,) in [0, 1], of the likeliest pixel of each."""
+        logits = self.features[:, FEATURES.index("highest logit")]
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+    @property
+    def are_long(self) -> npt.NDArray[np.bool_]:
+        """(N,), true where a place is a thin line through much of the picture."""
+        length, width = (np.exp(self.features[:, FEATURES.index(n)]) for n in ("length", "width"))
+        is_long: npt.NDArray[np.bool_] = length >= _LONG * min(self.areas.shape)
+        return is_long & (length >= _THIN * width)
 
 
 def find_places(probability: Floats, gray: Floats, least: float) -> Places:
