@@ -156,9 +156,7 @@ class Networks:
 
     def judge_places(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """How likely places are damaged: (N, F), see backend.places -> (N,) in [0, 1]."""
-        judge = self._get("places")
-        with torch.inference_mode():
-            logits: Tensor = judge(torch.from_numpy(features).to(self.device))
+        logits: Tensor = self._get("places")(torch.from_numpy(features).to(self.device))
         return torch.sigmoid(logits).cpu().numpy()
 
     def tone(self) -> ToneGrid:

@@ -19,8 +19,8 @@ class Options:
     Attributes:
         scratches: "automatic" detects damage and joins it with the given mask, "mask" uses the
             given mask alone, "none" repairs nothing.
-        threshold: damage probability from which a pixel is repaired, in [0, 1]; None takes the
-            value recommended for the weights.
+        threshold: damage probability from which a place, or by weights without a judge of places a
+            pixel, is repaired, in [0, 1]; None takes the value recommended for the weights.
         repair_scratches: fill the masked pixels; False stops after the mask ("detect only").
         whole_picture: translate the whole picture, not just the masked pixels.
         cleaning: with the whole picture, remove grain, blur and JPEG blocks.

@@ -18,6 +18,12 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int32]
 
+_LEVELS = (0.5, 0.8, 0.95)
+"""Probabilities from which the other places of a picture are counted."""
+
+_CERTAIN = 1e-4
+"""Distance from 0 and 1 that probabilities keep, so that their logits stay finite."""
+
 FEATURES = (
     "highest logit",
     "mean logit",
@@ -34,15 +40,13 @@ FEATURES = (
     "spread around",
     "edges around",
     "distance from the frame",
-    *(f"other places above {p}" for p in (0.5, 0.8, 0.95)),
-    *(f"other area above {p}" for p in (0.5, 0.8, 0.95)),
+    *(f"other places above {level}" for level in _LEVELS),
+    *(f"other area above {level}" for level in _LEVELS),
     "other probability",
     "places like this",
     "contrast of the others",
 )
-
-_LEVELS = (0.5, 0.8, 0.95)
-_CERTAIN = 1e-4
+"""What is known of a place; lengths and areas as logarithms of pixels, levels in [0, 1]."""
 
 _LEAST_AREA = 6
 """Pixels of a place that counts as another one; specks are everywhere."""
@@ -134,7 +138,7 @@ def find_places(probability: Floats, gray: Floats, least: float) -> Places:
         *_kinship(area, width, contrast, highest),
     ]
     # The first entry is everything that is no place.
-    return Places(sums.areas, np.stack(columns, axis=1)[1:].astype(np.float32))
+    return Places(areas, np.stack(columns, axis=1)[1:].astype(np.float32))
 
 
 class _Sums:

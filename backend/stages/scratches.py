@@ -121,8 +121,8 @@ def claim_damage(
         threshold: see `find_scratches`.
     """
     inference = networks.spec("detection").inference
-    own = float(inference["threshold"])
     continuation = float(inference.get("continuation", 1.0))
+    own = float(inference["threshold"])
     if networks.has("places"):
         judging = networks.spec("places").inference
         limit = float(judging["threshold"]) if threshold is None else threshold
@@ -136,8 +136,8 @@ def claim_damage(
         is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
-        own = own if threshold is None else threshold
-        sure, likely = own, continuation * own
+        own = sure = own if threshold is None else threshold
+        likely = continuation * sure
     core = with_continuations(probability, own, continuation * own)
     large = large_areas(core, with_continuations(probability, sure, likely))
     probability = np.where(large, np.float32(0), probability)

@@ -8,7 +8,7 @@ wires, are others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ _TOLERANCE = np.ones((5, 5), np.uint8)
 # unknown, or it is a speck that could be either.
 _DAMAGED_SHARE, _UNKNOWN_SHARE, _LEAST_AREA = 0.3, 0.3, 3
 
-# Drawn marks are many, and less like real ones than a judge could think.
+# Drawn marks outnumber real damage by far, and are not quite like it.
 _WEIGHT_OF_DRAWN, _WEIGHT_OF_LOOKALIKES = 0.2, 1.0
 
 
@@ -79,7 +79,7 @@ class Examples:
     Attributes:
         features: (N, len(FEATURES)).
         is_damaged: (N,), 1 for damage, else 0.
-        weight: (N,).
+        weight: (N,), how much each counts, from 0; 1 for a place of a real old photo.
     """
 
     features: FloatArray
@@ -193,10 +193,11 @@ def compute_loss(module: nn.Module, batch: Batch, config: PlacesConfig) -> dict[
     mean = module.get_buffer("mean").expand_as(batch["features"])
     votes = module.votes(torch.where(batch["is_hidden"], mean, batch["features"]))
     truth = batch["is_damaged"].expand_as(votes)
-    squares = sum((p**2).sum(dim=(1, 2)).mean() for p in (module.hidden, module.output))
+    # Summed over a network, mean over the networks.
+    squares = ((module.hidden**2).sum() + (module.output**2).sum()) / config.members
     return {
         "places": F.binary_cross_entropy_with_logits(votes, truth, weight=batch["weight"]),
-        "decay": torch.as_tensor(config.decay * squares),
+        "decay": config.decay * squares,
     }
 
 
@@ -212,7 +213,7 @@ def train(examples: Examples, settings: Settings[PlacesConfig]) -> nn.Module:
     config = settings.config
     # It takes seconds, and a finished run with another detector's places must not be taken up.
     settings.checkpoint.unlink(missing_ok=True)
-    players: Sequence[Player] = [Player(partial(compute_loss, config=config))]
+    players = [Player(partial(compute_loss, config=config))]
     training = Training(make_judge(examples, config), config, players, settings.checkpoint)
     return training.run(
         partial(make_batches, examples, config),

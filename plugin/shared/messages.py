@@ -40,8 +40,8 @@ class JobOptions(_Value):
 
     Args:
         scratches: "automatic", "mask" or "none".
-        threshold: damage probability from which a pixel is repaired, in [0, 1]; None takes the
-            value recommended for the weights.
+        threshold: damage probability from which a place, or by weights without a judge of places a
+            pixel, is repaired, in [0, 1]; None takes the value recommended for the weights.
         cleaning: with the whole picture, remove grain, blur and JPEG blocks.
         tone: with the whole picture, undo fading, shading and casts.
         strength: share of both that is applied, in [0, 1].

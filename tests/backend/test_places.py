@@ -60,7 +60,9 @@ def test_a_slanted_scratch_is_as_long_and_thin_as_a_straight_one() -> None:
     cv2.line(probability, (20, 20), (100, 80), 0.9, 3)
     one = described(find_places(probability, GRAY, 0.4), 1)
     assert np.exp(one["length"]) == pytest.approx(100, rel=0.05)
-    assert np.exp(one["width"]) < 6
+    # OpenCV's slanted lines are thicker than their number says.
+    thickness = np.count_nonzero(probability > 0.5) / 100
+    assert np.exp(one["width"]) == pytest.approx(thickness, rel=0.1)
 
 
 def test_a_place_is_seen_among_the_others() -> None:
