@@ -65,9 +65,7 @@ def find_scratches(
     """
     size = Size(image.shape[3], image.shape[2])
     working = working_size(size, int(networks.spec("detection").inference["short_side"]))
-    gray = luminance(image)[0, 0].numpy()
-    probability = damage_probability(gray, working, networks, monitor)
-    claim = claim_damage(probability, _reduced(gray, working), networks, threshold)
+    claim = _claim(image, working, networks, monitor, threshold)
     if claim.is_some_too_large:
         monitor.note(
             "damage-too-large",
@@ -83,6 +81,15 @@ def find_scratches(
     found = without_features(found, features)
     monitor.check()
     return cover_edges(found, size.height / working.height)
+
+
+def _claim(
+    image: Tensor, working: Size, networks: Networks, monitor: Monitor, threshold: float | None
+) -> Claim:
+    # By itself, so that the luminance, which is as large as the picture, is let go of.
+    gray = luminance(image)[0, 0].numpy()
+    probability = damage_probability(gray, working, networks, monitor)
+    return claim_damage(probability, _reduced(gray, working), networks, threshold)
 
 
 @dataclass(frozen=True)
