@@ -128,7 +128,6 @@ def claim_damage(
         threshold: see `find_scratches`.
     """
     inference = networks.spec("detection").inference
-    continuation = float(inference.get("continuation", 1.0))
     own = float(inference["threshold"])
     if networks.has("places"):
         judging = networks.spec("places").inference
@@ -143,10 +142,9 @@ def claim_damage(
         is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
-        own = sure = own if threshold is None else threshold
-        likely = continuation * sure
-    core = with_continuations(probability, own, continuation * own)
-    large = large_areas(core, with_continuations(probability, sure, likely))
+        sure = own if threshold is None else threshold
+        likely = float(inference.get("continuation", 1.0)) * sure
+    large = large_areas(with_continuations(probability, sure, likely))
     probability = np.where(large, np.float32(0), probability)
     return Claim(probability, sure, likely, bool(large.any()))
 
@@ -176,15 +174,13 @@ def with_continuations(probability: npt.NDArray[Any], sure: float, likely: float
     return np.where(has_seed[areas], 255, 0).astype(np.uint8)
 
 
-def large_areas(core: Mask, found: Mask) -> npt.NDArray[np.bool_]:
-    """Where findings are wide in all directions: (H, W); scratches that lead there stay out.
+def large_areas(found: Mask) -> npt.NDArray[np.bool_]:
+    """Where findings, (H, W) with 255, are wide in all directions: (H, W).
 
-    Args:
-        core: (H, W), 255 on what is surely damaged if it is damage at all; it decides what is wide.
-        found: (H, W), 255 on that and on its seams.
+    Scratches that lead there stay out.
     """
     radius = max(4.0, LARGEST_RADIUS * min(found.shape))
-    depth = np.asarray(cv2.distanceTransform(core, cv2.DIST_L2, cv2.DIST_MASK_5))
+    depth = np.asarray(cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_5))
     middle = np.asarray(depth > radius, dtype=np.bool_)
     if not middle.any():
         return middle

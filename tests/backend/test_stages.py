@@ -237,8 +237,7 @@ def test_a_hat_is_too_large_to_be_filled_and_the_scratch_beside_it_is_not() -> N
     probability[100:160, 100:170] = 0.99  # much wider than a scratch in both directions
     probability[130:133, 170:390] = 0.99  # a scratch that ends there
     probability[200:210] = 0.99  # a fold through the whole picture
-    found = with_continuations(probability, 0.9, 0.6)
-    large = large_areas(found, found)
+    large = large_areas(with_continuations(probability, 0.9, 0.6))
     assert large[100:160, 100:170].all()
     assert not large[130:133, 190:].any()
     assert not large[200:210].any()
