@@ -154,21 +154,31 @@ def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.
         The same shape, not clipped.
     """
     batch, _, height, width = image.shape
-    guide = (image * image.new_tensor(_LUMINANCE).view(1, 3, 1, 1)).sum(1)
+    pixels = image.transpose(1, 2)  # (B, H, 3, W)
+    guide = (pixels * image.new_tensor(_LUMINANCE).view(1, 1, 3, 1)).sum(2)
     x = (torch.arange(width, device=image.device) + 0.5) / width * 2 - 1
-    y = (torch.arange(height, device=image.device) + 0.5) / height
-    y = (rows[0] + (rows[1] - rows[0]) * y) * 2 - 1
-    places = torch.stack(
-        [
-            x.view(1, 1, -1).expand(batch, height, width),
-            y.view(1, -1, 1).expand(batch, height, width),
-            guide.clamp(-1, 1),
-        ],
-        dim=3,
-    )
+    # Each row has a grid of its own, so that a pixel is looked up in two dimensions and not three.
+    of_rows = _grids_of_rows(grid, height, rows)
+    places = torch.stack([x.expand_as(guide), guide.clamp(-1, 1)], dim=3)
     sliced = F.grid_sample(
-        grid, places.unsqueeze(1), mode="bilinear", padding_mode="border", align_corners=False
-    )[:, :, 0]  # (B, 12, H, W)
-    matrices = sliced.view(batch, 3, 4, height, width)
-    change: Tensor = (matrices[:, :, :3] * image.unsqueeze(1)).sum(2) + matrices[:, :, 3]
-    return image + change
+        of_rows.flatten(0, 1),
+        places.view(batch * height, 1, width, 2),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    matrices = sliced.view(batch, height, 3, 4, width)
+    change = (matrices[:, :, :, :3] * pixels.unsqueeze(2)).sum(3) + matrices[:, :, :, 3]
+    return image + change.transpose(1, 2)
+
+
+def _grids_of_rows(grid: Tensor, height: int, rows: tuple[float, float]) -> Tensor:
+    """(B, 12, bins, h, w) -> (B, height, 12, bins, w), linear between the grid's rows."""
+    y = (torch.arange(height, device=grid.device) + 0.5) / height
+    y = (rows[0] + (rows[1] - rows[0]) * y) * grid.shape[3] - 0.5
+    y = y.clamp(0, grid.shape[3] - 1)
+    above = y.long()
+    below = (above + 1).clamp_max(grid.shape[3] - 1)
+    share = (y - above).view(1, -1, 1, 1, 1)
+    by_row = grid.permute(0, 3, 1, 2, 4)
+    return torch.lerp(by_row[:, above], by_row[:, below], share.to(grid.dtype))
