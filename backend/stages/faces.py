@@ -21,7 +21,7 @@ FOR_ENHANCEMENT, FOR_RECOGNITION = 2.0, 4.0
 """Enlargements at which faces are found that have enough detail to be enhanced (from 36 pixels
 width), and that can be recognised (from 18)."""
 
-SMALLEST_ENHANCED, FULLY_ENHANCED = 36, 64
+SMALLEST_ENHANCED, FULLY_ENHANCED = 36, 48
 """Widths in pixels of the box from which a face is enhanced at all, and wholly. Where a photo shows
 less of a face, a network has to invent more of it."""
 

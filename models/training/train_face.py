@@ -18,6 +18,7 @@ from functools import partial
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
 from models.compact_unet import CompactFaceGenerator, RestorationUNet
@@ -51,6 +52,10 @@ CLEAN_SHARE = 0.12
 # them who left the whole picture as it is.
 RESTORED_SHARE = 0.7
 
+# An enhanced face should be nearer to the person by so much, as distances of dlib's descriptors go:
+# two pictures of one person are at most 0.6 apart.
+NEARER = 0.01
+
 # Where eyes and mouth lie in aligned crops, as shares of the side, and how wide; see
 # backend.alignment.TEMPLATE. A face lives by them, and they are a tenth of the crop.
 _FEATURES = ((0.35, 0.42, 0.09), (0.65, 0.42, 0.09), (0.5, 0.76, 0.11))
@@ -68,6 +73,8 @@ class FaceConfig(LoopConfig):
         perceptual: weight of the perceptual loss; 0 leaves it out.
         identity: weight of the distance between the persons, as dlib's descriptors see them; 0
             leaves it out.
+        further: how much more it weighs what is hardly nearer to the person than before, or
+            further away.
         features: weight of a pixel of eyes and mouth against one of the cheek.
     """
 
@@ -82,6 +89,7 @@ class FaceConfig(LoopConfig):
     modulation_width: int = 128
     perceptual: float = 0.0
     identity: float = 4.0
+    further: float = 4.0
     features: float = 3.0
 
     @property
@@ -166,10 +174,28 @@ def compute_loss(
     if perceptual is not None:
         terms["perceptual"] = config.perceptual * perceptual(output, clean)
     if descriptor is not None:
-        views = random_views(torch.stack([output, clean]))
-        shown, true = (descriptor(face_chip(faces)).float() for faces in views)
-        terms["identity"] = config.identity * (shown - true).norm(dim=1).mean()
+        views = random_views(torch.stack([output, clean, batch["face"]]))
+        shown, true, before = (descriptor(face_chip(faces)).float() for faces in views)
+        loss = identity_loss(shown, true, before, config.further)
+        terms["identity"] = config.identity * loss
     return terms
+
+
+def identity_loss(shown: Tensor, true: Tensor, before: Tensor, further: float) -> Tensor:
+    """How far enhanced faces are from the persons, and how little nearer than before.
+
+    Args:
+        shown, true, before: (B, 128), descriptors of the enhanced faces, of the true ones and of
+            those that were enhanced.
+        further: weight of what lacks to be nearer by NEARER.
+
+    Returns:
+        A number; the mean.
+    """
+    distance = (shown - true).norm(dim=1)
+    lack = F.relu(distance - (before - true).norm(dim=1) + NEARER)
+    loss: Tensor = (distance + further * lack).mean()
+    return loss
 
 
 def feature_weights(side: int, highest: float) -> Tensor:

@@ -139,6 +139,15 @@ def test_some_faces_are_given_clean(photos: PicturePool) -> None:
     assert 0 < same < total / 2
 
 
+def test_a_face_that_is_no_nearer_to_the_person_costs_more() -> None:
+    true, shown = torch.zeros(1, 128), torch.full((1, 128), 0.5 / 128**0.5)
+    far, near = shown * 2, shown * 0.8
+    assert float(train_face.identity_loss(shown, true, far, 4.0)) == pytest.approx(0.5)
+    further = 0.1 + train_face.NEARER
+    expected = pytest.approx(0.5 + 4 * further)
+    assert float(train_face.identity_loss(shown, true, near, 4.0)) == expected
+
+
 def test_eyes_and_mouth_weigh_most() -> None:
     weights = train_face.feature_weights(64, 3.0)[0, 0]
     # The template's eye and mouth middles, and two places far from all of them.
