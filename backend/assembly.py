@@ -50,8 +50,12 @@ class Assembly:
         self._notes: list[Note] = []
         self._seconds: dict[Stage, float] = {}
         self.size = photo.size
-        self.gray = is_gray(photo.color)
         self.photo_color: Pixels = visible_color(photo)
+        self.gray = is_gray(self.photo_color)
+        # Channels that differ by a level or so are kept where nothing else changes.
+        self._nearly_gray = self.gray and bool(
+            (self.photo_color != self.photo_color[..., :1]).any()
+        )
         self.color: Pixels = self.photo_color.copy()
         self.image = to_image(self.color)
 
@@ -79,12 +83,20 @@ class Assembly:
         return damage
 
     def add_restored(self, restored: torch.Tensor) -> None:
-        pixels = to_pixels(restored, self._photo.color, gray=self.gray)
+        pixels = self._to_pixels(restored, self._whole)
         self._add("restored", "Restored", pixels, None, self._whole)
 
     def add_repair(self, repaired: torch.Tensor, damage: Mask, box: Box) -> None:
-        pixels = to_pixels(repaired, self._photo.color, gray=self.gray)
+        pixels = self._to_pixels(repaired, box)
         self._add("repair", "Scratch repair", pixels, damage[box.slices], box)
+
+    def _to_pixels(self, image: torch.Tensor, box: Box) -> Pixels:
+        pixels = to_pixels(image, self._photo.color, gray=self.gray)
+        if not self._nearly_gray:
+            return pixels
+        rows, columns = box.slices
+        before = to_pixels(self.image[..., rows, columns], self._photo.color, gray=True)
+        return np.where(pixels == before, self.photo_color[box.slices], pixels)
 
     def add_face(self, pixels: Pixels, mask: Mask, box: Box) -> None:
         number = 1 + sum(layer.kind == "face" for layer in self._layers)

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+from types import FrameType
 from typing import TypeAlias
 
 from backend.command_batch import add_batch_command
@@ -57,10 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that wait for each other's work would otherwise spin, which on a computer that does
     # something else at the same time makes everything several times slower. torch reads this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        # Names of old archives are not always UTF-8, and are no reason to fail after the work.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     chosen = _parse(argv)
     try:
         command: Callable[[argparse.Namespace], int] = chosen.run
-        return command(chosen)
+        with _ended_as_by_ctrl_c():
+            return command(chosen)
     except BrokenPipeError:
         # What reads the output, such as "head", has seen enough. Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,6 +87,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{PROGRAM}: {refused(error)}", file=sys.stderr)
         return EXIT_FAILED
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """A closed terminal and a shutdown end a command as Ctrl+C does: nothing half done stays."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []  # only the main thread may choose
+    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
+    for number, handler in before.items():
+        # What somebody wants to be ignored, as nohup does, stays so.
+        if handler == signal.SIG_DFL:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

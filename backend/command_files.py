@@ -103,14 +103,15 @@ def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
 
     Args:
         photo: the input.
-        suffix: ending of the photo's format, used where its own name has none.
+        suffix: ending of the photo's format, used where its own name has none or another format's.
         output: from `resolve_output`.
         ending: what is put behind the photo's name, for example "-restored".
     """
     if output.path is not None:
         return output.path
     folder = photo.parent if output.folder is None else output.folder
-    suffix = photo.suffix if photo.suffix.lower() in FORMATS else suffix
+    if FORMATS.get(photo.suffix.lower()) == FORMATS[suffix]:
+        suffix = photo.suffix
     candidate = folder / f"{photo.stem}{ending}{suffix}"
     number = 2
     while candidate.exists():
@@ -142,14 +143,19 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path]) -> None:
+def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path], option: str = "-o") -> None:
     """A file named after -o is replaced, but never a photo or mask that is being read.
+
+    Args:
+        path: what is to be written.
+        inputs: what is read.
+        option: of the command line, where another place can be named.
 
     Raises:
         InputError: `path` is one of `inputs`.
     """
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
         raise InputError(
-            f"{path} is being read, and would be replaced: name another file after -o.",
+            f"{path} is being read, and would be replaced: name another place after {option}.",
             code="output-is-input",
         )

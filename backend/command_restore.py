@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,9 @@ from backend.pipeline import restore
 from backend.reference import reference_restore
 from backend.results import Result, Stage
 
+STAGE_FILE = re.compile(r"(final|restored|mask|face-\d+)\.png", re.IGNORECASE)
+"""What --stages writes."""
+
 UNEXPECTED = RestorationError(
     "This is an error in Restore Old Photo: please report it with the lines above."
 )
@@ -56,10 +61,7 @@ def run_restore(chosen: argparse.Namespace) -> int:
     for problem in problems:
         _complain(problem)
     failures = len(problems)
-    for photo in photos:
-        stages = chosen.stages
-        if stages is not None and len(photos) > 1:
-            stages = stages / photo.name
+    for photo, stages in zip(photos, stage_folders(chosen.stages, photos), strict=True):
         try:
             work = _restore_as_original if chosen.reference else _restore_photo
             work(photo, chosen, options, networks, output, stages)
@@ -198,10 +200,28 @@ def _say_no_mask(mask: Path) -> None:
 
 
 def _check_places(target: Path, photo: Path, mask: Path | None, stages: Path | None) -> None:
-    check_replaces_nothing_precious(target, [photo, *([mask] if mask else [])])
+    precious = [photo, *([mask] if mask else [])]
+    check_replaces_nothing_precious(target, precious)
     prepare_folder(target.parent)
     if stages is not None:
+        for path in precious:
+            if STAGE_FILE.fullmatch(path.name):
+                check_replaces_nothing_precious(stages / path.name, [path], "--stages")
         prepare_folder(stages)
+
+
+def stage_folders(folder: Path | None, photos: Sequence[Path]) -> list[Path | None]:
+    """Where the stages of each photo go: one photo's into the folder, else each into its own."""
+    if folder is None or len(photos) < 2:
+        return [folder] * len(photos)
+    folders: list[Path | None] = []
+    for photo in photos:
+        own, number = folder / photo.name, 2
+        while own in folders:
+            own = folder / f"{photo.name}-{number}"
+            number += 1
+        folders.append(own)
+    return folders
 
 
 def load_mask(path: Path, *, upright: bool = True) -> Mask:

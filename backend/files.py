@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,16 +15,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
-from backend.files_metadata import fitting_profile, read_metadata, with_resolution
+from backend.files_metadata import fitting_profile, read_exif, read_metadata, with_resolution
+from backend.files_pixels import OPPOSITE, eight_bit_pixels, oriented
 from backend.files_png import is_sixteen_bit_png, read_sixteen_bit_png, write_sixteen_bit_png
-from backend.files_tiff import (
-    check_tiff,
-    is_tiff,
-    read_sixteen_bit_tiff,
-    read_tiff_metadata,
-)
+from backend.files_tiff import find_page, is_tiff, read_sixteen_bit_tiff, read_tiff_metadata
 from backend.files_tiff_writer import MOST_BYTES, write_tiff
-from backend.images import Metadata, Picture, Pixels, to_eight_bit
+from backend.files_webp import is_lossless_webp
+from backend.images import Metadata, Picture, to_eight_bit
 
 FORMATS: Final = {
     ".png": "PNG",
@@ -48,10 +46,11 @@ MOST_PIXELS = 1_000_000_000
 WEBP_LONGEST_SIDE = 16383
 JPEG_LONGEST_SIDE = 65500
 JPEG_QUALITY = 95
+JPEG_LONGEST_BLOCK = 65_500
+"""Bytes of EXIF or XMP that a JPEG segment holds beside its name."""
 
-# Direct modes, and what each other mode becomes.
-MODES: Final = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "P": "RGB"}
-MODES_MORE: Final = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
+PNG_LONGEST_CHUNK = 1 << 26
+"""Bytes of a compressed profile or text; Pillow's own limit refuses large printer profiles."""
 
 
 def load_picture(path: Path, *, upright: bool = True) -> Picture:
@@ -98,7 +97,9 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
             name=path.name,
             megapixels=MOST_PIXELS // 1_000_000,
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+    except (
+        *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error),
+    ) as error:
         # Those of the system have a number; the others Pillow and tifffile raise for truncated or
         # contradictory bytes.
         if isinstance(error, OSError) and error.errno is not None:
@@ -174,36 +175,44 @@ def format_of(path: Path) -> str:
 @contextmanager
 def _large_pictures_allowed() -> Iterator[None]:
     """Scans have hundreds of megapixels; Pillow takes them for an attack unless told otherwise."""
-    limit = Image.MAX_IMAGE_PIXELS
+    limit, longest = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     # Pillow warns from the limit on and refuses twice as much.
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+    PngImagePlugin.MAX_TEXT_CHUNK = PNG_LONGEST_CHUNK
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limit, longest
 
 
 def _load(path: Path, upright: bool) -> Picture:
-    sixteen_bit_tiff = is_tiff(path) and check_tiff(path)
+    page = find_page(path) if is_tiff(path) else None
     try:
         image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP"))
     except UnidentifiedImageError:
-        if not sixteen_bit_tiff:
+        if page is None or not page.is_sixteen_bit:
             raise
-        return Picture(read_sixteen_bit_tiff(path), read_tiff_metadata(path))
+        metadata, orientation = read_tiff_metadata(path, page)
+        pixels = read_sixteen_bit_tiff(path, page)
+        return Picture(oriented(pixels, orientation if upright else 1), metadata)
     with image:
         kind = str(image.format)
         _check_single(image, kind, path)
-        lossless = kind in ("PNG", "TIFF") or (kind == "WEBP" and _is_lossless_webp(path))
+        lossless = kind in ("PNG", "TIFF") or (kind == "WEBP" and is_lossless_webp(path))
+        if page is not None:
+            image.seek(page.index)
         metadata, orientation = read_metadata(image, lossless=lossless, suffix=USUAL_SUFFIX[kind])
-        if sixteen_bit_tiff:
-            pixels = read_sixteen_bit_tiff(path)
+        if page is not None and page.is_sixteen_bit:
+            pixels = read_sixteen_bit_tiff(path, page)
         elif kind == "PNG" and is_sixteen_bit_png(path):
             pixels = read_sixteen_bit_png(path, image.info.get("transparency"))
         else:
-            pixels = _eight_bit_pixels(image, path)
+            pixels = eight_bit_pixels(image, path)
+            if read_exif(image)[1] != orientation:
+                # Pillow has turned it while loading, as it does with TIFF.
+                pixels = oriented(pixels, OPPOSITE.get(orientation, orientation))
     return Picture(oriented(pixels, orientation if upright else 1), metadata)
 
 
@@ -215,41 +224,6 @@ def _check_single(image: Image.Image, kind: str, path: Path) -> None:
             code="animated",
             name=path.name,
         )
-
-
-def _is_lossless_webp(path: Path) -> bool:
-    with path.open("rb") as stream:
-        # The bitstream follows the short chunks of the header.
-        return b"VP8L" in stream.read(64)
-
-
-def _eight_bit_pixels(image: Image.Image, path: Path) -> Pixels:
-    mode = {**MODES, **MODES_MORE}.get(image.mode)
-    if mode is None:
-        raise InputError(
-            "{name} is a picture of the kind {kind}: convert it to gray or RGB with 8 or 16 bit "
-            "per channel first.",
-            code="color-model",
-            name=path.name,
-            kind=image.mode,
-        )
-    if "transparency" in image.info and "A" not in mode:
-        mode = "LA" if mode == "L" and image.mode != "P" else "RGBA"
-    pixels: Any = np.asarray(image if image.mode == mode else image.convert(mode))
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    result: Pixels = np.ascontiguousarray(pixels)
-    return result
-
-
-def oriented(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn and mirror (H, W, C) pixels as the EXIF orientation (1 to 8) says."""
-    turned: Any = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
-    if orientation in (3, 4, 7, 8):
-        turned = turned[::-1]
-    if orientation in (2, 3, 6, 7):
-        turned = turned[:, ::-1]
-    result: Pixels = np.ascontiguousarray(turned)
-    return result
 
 
 def check_fits(picture: Picture, path: Path) -> None:
@@ -291,18 +265,21 @@ def write_picture(picture: Picture, kind: str, stream: BinaryIO) -> None:
 
 def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str, Any]:
     settings: dict[str, Any] = {"icc_profile": profile} if profile else {}
-    if metadata.exif:
-        settings["exif"] = metadata.exif
+    longest = JPEG_LONGEST_BLOCK if kind == "JPEG" else MOST_BYTES
+    exif = metadata.exif if len(metadata.exif or b"") <= longest else None
+    xmp = metadata.xmp if len(metadata.xmp or b"") <= longest else None
+    if exif:
+        settings["exif"] = exif
     if metadata.dpi:
         settings["dpi"] = metadata.dpi
     if kind == "PNG":
-        if metadata.xmp:
+        if xmp:
             text = PngImagePlugin.PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+            text.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
             settings["pnginfo"] = text
         return settings
-    if metadata.xmp:
-        settings["xmp"] = metadata.xmp
+    if xmp:
+        settings["xmp"] = xmp
     if kind == "JPEG":
         return {**settings, "quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
     exif = with_resolution(metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -15,6 +16,13 @@ GPS_IFD = 0x8825
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 PIXEL_DIMENSIONS = (0xA002, 0xA003)
 CENTIMETRES_PER_INCH = 2.54
+MOST_DPI = 100_000
+"""More is no resolution of a scan, and does not fit the fields of every format."""
+
+XMP_ORIENTATION = re.compile(
+    rb"""\s+tiff:Orientation\s*=\s*(["'])\d\1|<tiff:Orientation>\s*\d\s*</tiff:Orientation>"""
+)
+"""As an attribute, or as an element."""
 
 DESCRIPTIVE_TAGS = {
     # Description, maker, model; resolution; page name; software, date, artist, computer; copyright;
@@ -33,7 +41,7 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
     """
     exif, orientation = read_exif(image)
     dpi = image.info.get("dpi") or _exif_dpi(exif)
-    if dpi is not None and not (dpi[0] > 0 and dpi[1] > 0):
+    if dpi is not None and not all(0 < value <= MOST_DPI for value in dpi):
         dpi = None
     if dpi is not None and orientation > 4:
         dpi = (dpi[1], dpi[0])
@@ -41,12 +49,17 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
     metadata = Metadata(
         icc=image.info.get("icc_profile") or None,
         exif=exif_bytes(exif, orientation),
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        xmp=upright_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
         dpi=None if dpi is None else (float(dpi[0]), float(dpi[1])),
         lossless=lossless,
         suffix=suffix,
     )
     return metadata, orientation
+
+
+def upright_xmp(xmp: bytes | None) -> bytes | None:
+    """XMP without the orientation: the pixels are turned, and would be turned once more."""
+    return XMP_ORIENTATION.sub(b"", xmp) if xmp else None
 
 
 def read_exif(image: Image.Image) -> tuple[Image.Exif, int]:
@@ -79,10 +92,33 @@ def exif_bytes(exif: Image.Exif, orientation: int) -> bytes | None:
     if not len(kept):
         return None
     try:
-        return kept.tobytes()
+        return exif_block(kept)
     except (ValueError, TypeError, KeyError, OverflowError, struct.error):
         # A tag whose value contradicts its type cannot be written by anyone.
         return None
+
+
+def exif_block(exif: Image.Exif) -> bytes:
+    """The block with its text as it was read: Pillow reads Latin-1 and writes question marks."""
+    written = Image.Exif()
+    for tag, value in exif.items():
+        if tag in (EXIF_IFD, GPS_IFD):
+            nested = value if isinstance(value, dict) else exif.get_ifd(tag)
+            written[tag] = with_raw_text(nested)
+        else:
+            written[tag] = raw_text(value)
+    return written.tobytes()
+
+
+def with_raw_text(values: dict[int, Any]) -> dict[int, Any]:
+    return {tag: raw_text(value) for tag, value in values.items()}
+
+
+def raw_text(value: Any) -> Any:
+    """The bytes that Pillow read as Latin-1, whatever they were; ASCII and all else as it is."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("latin-1", "replace")
+    return value
 
 
 def parse_exif(block: bytes | None) -> Image.Exif:
@@ -100,7 +136,7 @@ def with_resolution(metadata: Metadata) -> bytes | None:
     exif = parse_exif(metadata.exif)
     exif[X_RESOLUTION], exif[Y_RESOLUTION] = metadata.dpi
     exif[RESOLUTION_UNIT] = 2
-    return exif.tobytes()
+    return exif_block(exif)
 
 
 def fitting_profile(metadata: Metadata, channels: int) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,15 +13,31 @@ import tifffile
 from backend.errors import InputError
 from backend.files_metadata import (
     CENTIMETRES_PER_INCH,
+    ORIENTATION,
     RESOLUTION_UNIT,
     X_RESOLUTION,
     Y_RESOLUTION,
+    upright_xmp,
 )
 from backend.images import Metadata, Pixels
 
 TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 PREMULTIPLIED = 1
+XMP = 700
+
+
+@dataclass(frozen=True)
+class TiffPage:
+    """The page that shows the photo.
+
+    Attributes:
+        index: of all pages; thumbnails may come before it.
+        is_sixteen_bit: 16 bit per channel.
+    """
+
+    index: int
+    is_sixteen_bit: bool
 
 
 def is_tiff(path: Path) -> bool:
@@ -29,25 +46,32 @@ def is_tiff(path: Path) -> bool:
         return stream.read(4) in TIFF_SIGNATURES
 
 
-def check_tiff(path: Path) -> bool:
-    """Look at the first page.
-
-    Returns:
-        Whether it has 16 bit per channel.
+def find_page(path: Path) -> TiffPage:
+    """Look for the one page that is not the thumbnail of another.
 
     Raises:
         InputError: several pages, or samples that are no 8 or 16-bit gray or RGB.
+        ValueError: contradictory tags.
     """
+    try:
+        return _find_page(path)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"The tags of {path.name} contradict each other.") from error
+
+
+def _find_page(path: Path) -> TiffPage:
     with tifffile.TiffFile(path) as file:
         # A reduced page is the thumbnail of another.
         pages: list[Any] = list(file.pages)
-        if sum(not page.is_reduced for page in pages) > 1:
+        whole = [index for index, page in enumerate(pages) if not page.is_reduced]
+        if len(whole) > 1:
             raise InputError(
                 "{name} has several pages: save each page as a file of its own.",
                 code="several-pages",
                 name=path.name,
             )
-        page = pages[0]
+        index = whole[0] if whole else 0
+        page = pages[index]
         bits, is_integer = page.bitspersample, int(page.sampleformat) == 1
         if not is_integer:
             raise InputError(
@@ -62,17 +86,17 @@ def check_tiff(path: Path) -> bool:
                 name=path.name,
                 bits=bits,
             )
-        return bool(bits == 16)
+        return TiffPage(index, bool(bits == 16))
 
 
-def read_sixteen_bit_tiff(path: Path) -> Pixels:
-    """Read (H, W, C) uint16 pixels.
+def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
+    """Read (H, W, C) uint16 pixels of the page that `find_page` gives.
 
     Raises:
         InputError: a colour model, compression or channel count that cannot be read.
     """
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        page: Any = file.pages[shown.index]
         photometric, samples = int(page.photometric), int(page.samplesperpixel)
         extra = tuple(int(kind) for kind in page.extrasamples)
         planar = samples > 1 and int(page.planarconfig) == 2
@@ -84,7 +108,7 @@ def read_sixteen_bit_tiff(path: Path) -> Pixels:
                 code="color-channels",
                 name=path.name,
             )
-        pixels = _decode(path, page, samples)
+        pixels = _decode(path, shown.index, page, samples)
     if planar and pixels.ndim == 3 and pixels.shape[0] == samples:
         pixels = np.moveaxis(pixels, 0, 2)
     pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], samples)
@@ -95,13 +119,14 @@ def read_sixteen_bit_tiff(path: Path) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _decode(path: Path, page: Any, samples: int) -> Any:
+def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
     try:
         return page.asarray()
     except (KeyError, ValueError) as error:
         # tifffile needs another package for LZW and the like; OpenCV brings them, for 1, 3 and 4
         # channels.
-        decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        _, pages = cv2.imreadmulti(str(path), index, 1, flags=cv2.IMREAD_UNCHANGED)
+        decoded = pages[0] if pages else None
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
         if decoded is None or decoded.dtype != np.uint16 or channels != samples:
             raise InputError(
@@ -120,16 +145,21 @@ def _divide_by_alpha(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def read_tiff_metadata(path: Path) -> Metadata:
-    """Profile and resolution of a TIFF file that Pillow cannot identify (16-bit gray and alpha)."""
+def read_tiff_metadata(path: Path, shown: TiffPage) -> tuple[Metadata, int]:
+    """Profile, XMP and resolution of a TIFF file that Pillow cannot identify (16-bit gray and
+    alpha), and its orientation (1 to 8)."""
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        page: Any = file.pages[shown.index]
         tags = page.tags
         profile = tags.valueof("InterColorProfile")
         values = [tags.valueof(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
         unit = int(tags.valueof(RESOLUTION_UNIT, 2))
+        orientation, xmp = int(tags.valueof(ORIENTATION, 1)), tags.valueof(XMP)
     dpi = None
     if None not in values and unit in (2, 3) and all(bottom for _, bottom in values):
         factor = CENTIMETRES_PER_INCH if unit == 3 else 1.0
         dpi = (values[0][0] / values[0][1] * factor, values[1][0] / values[1][1] * factor)
-    return Metadata(icc=profile, dpi=dpi, suffix=".tif")
+    if dpi is not None and orientation > 4:
+        dpi = (dpi[1], dpi[0])
+    metadata = Metadata(icc=profile, xmp=upright_xmp(xmp), dpi=dpi, suffix=".tif")
+    return metadata, orientation if 1 <= orientation <= 8 else 1

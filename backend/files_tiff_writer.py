@@ -24,6 +24,7 @@ from backend.files_metadata import (
     X_RESOLUTION,
     Y_RESOLUTION,
     parse_exif,
+    with_raw_text,
 )
 from backend.images import Picture, Pixels
 
@@ -139,7 +140,7 @@ def _described(picture: Picture, profile: bytes | None) -> dict[int, Field]:
     fields: dict[int, Field] = {}
     for tag, value in parse_exif(metadata.exif).items():
         if isinstance(value, str):
-            fields[tag] = (ASCII, value.rstrip("\0").encode() + b"\0")
+            fields[tag] = (ASCII, value.rstrip("\0").encode("latin-1", "replace") + b"\0")
         elif isinstance(value, bytes):
             fields[tag] = (UNDEFINED, value)
     if metadata.dpi:
@@ -173,7 +174,7 @@ def _write_nested(stream: BinaryIO, values: dict[int, Any]) -> int:
     position = _aligned(stream)
     directory = Image.Exif()
     directory.endian = "<"
-    directory.update(values)
+    directory.update(with_raw_text(values))
     # The block begins with "Exif\0\0" and an 8-byte TIFF header; the directory follows.
     stream.write(directory.tobytes(position)[14:])
     return position

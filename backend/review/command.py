@@ -85,7 +85,7 @@ def _running_backend() -> protocol.Runtime:
 
 
 def _send_photo(runtime: protocol.Runtime, photo: Path) -> str:
-    name = {"X-File-Name": quote(photo.name)}
+    name = {"X-File-Name": quote(os.fsencode(photo.name))}
     try:
         return str(_ask(runtime, "/review/photos", photo.read_bytes(), name)["id"])
     except OSError as error:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from backend.errors import InputError
-from backend.files import load_picture, oriented, save_picture
+from backend.files import load_picture, save_picture
 from backend.files_metadata import parse_exif
+from backend.files_pixels import oriented
 from backend.images import Metadata, Picture, is_gray
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

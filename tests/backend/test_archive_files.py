@@ -1,0 +1,198 @@
+"""Files as other programs leave them in archives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from backend import command_restore
+from backend.cli import main
+from backend.command_files import Output, output_path
+from backend.command_restore import stage_folders
+from backend.errors import InputError
+from backend.files import load_picture, save_picture
+from backend.files_metadata import parse_exif, upright_xmp
+from backend.files_pixels import oriented
+from backend.images import Metadata, Picture
+from tests.backend.photos import noise
+
+IDLE = ["--scratches", "none", "--strength", "0", "--no-faces"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_turned_tiff_is_turned_once(tmp_path: Path, orientation: int, compression: str) -> None:
+    pixels = noise(8, 5, 3)
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / "scan.tif"
+    Image.fromarray(pixels).save(path, exif=exif, compression=compression)
+    np.testing.assert_array_equal(load_picture(path).pixels, oriented(pixels, orientation))
+    np.testing.assert_array_equal(load_picture(path, upright=False).pixels, pixels)
+
+
+def test_sixteen_bit_gray_with_alpha_is_turned_and_keeps_its_xmp(tmp_path: Path) -> None:
+    pixels = noise(8, 5, 2, 16)
+    tags = [(274, "H", 1, 6, True), (700, "B", 3, b"<x>", True)]
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(
+        path, pixels, photometric="minisblack", extrasamples=["unassalpha"], extratags=tags
+    )
+    picture = load_picture(path)
+    np.testing.assert_array_equal(picture.pixels, oriented(pixels, 6))
+    assert picture.metadata.xmp == b"<x>"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'<rdf:Description tiff:Orientation="6" xmp:Rating="5"/>',
+        b"<rdf:Description><tiff:Orientation>6</tiff:Orientation><xmp:Rating>5</xmp:Rating>",
+    ],
+)
+def test_xmp_does_not_turn_the_result_again(tmp_path: Path, said: bytes) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(noise(8, 5, 3)).save(tmp_path / "a.jpg", exif=exif, xmp=said)
+    picture = load_picture(tmp_path / "a.jpg")
+    assert picture.pixels.shape == (5, 8, 3)
+    assert b"Rating" in (picture.metadata.xmp or b"")
+    for name in ("b.jpg", "b.png", "b.tif", "b.webp"):
+        save_picture(picture, tmp_path / name)
+        assert load_picture(tmp_path / name).pixels.shape == (5, 8, 3)
+    assert upright_xmp(None) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_text_keeps_its_bytes(tmp_path: Path, encoding: str, suffix: str) -> None:
+    caption, lens = "Großmutter in Zürich".encode(encoding), "Objektiv für Köln".encode(encoding)
+    picture = Picture(noise(8, 5, 3), Metadata(exif=_exif_with(caption, lens), dpi=(300, 300)))
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    save_picture(picture, first)
+    save_picture(load_picture(first), second)
+    exif = parse_exif(load_picture(second).metadata.exif)
+    assert exif[270].encode("latin-1") == caption
+    written = exif.get_ifd(0x8769)[0xA434]
+    assert (written if isinstance(written, bytes) else written.encode("latin-1")) == lens
+
+
+def _exif_with(caption: bytes, lens: bytes) -> bytes:
+    """A block with description and lens as ASCII tags, which may hold any bytes."""
+    caption, lens = caption + b"\0", lens + b"\0"
+    caption_at, nested_at = 8 + 2 + 24 + 4, 8 + 2 + 24 + 4 + len(caption)
+    lens_at = nested_at + 2 + 12 + 4
+    return b"".join(
+        [
+            b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2),
+            struct.pack("<HHII", 270, 2, len(caption), caption_at),
+            struct.pack("<HHIII", 0x8769, 4, 1, nested_at, 0),
+            caption,
+            struct.pack("<HHHIII", 1, 0xA434, 2, len(lens), lens_at, 0),
+            lens,
+        ]
+    )
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_thumbnail_before_the_photo_is_passed_over(tmp_path: Path, bits: int) -> None:
+    pixels = noise(20, 30, 3, bits)
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(pixels[::4, ::4], photometric="rgb", subfiletype=1)
+        file.write(pixels, photometric="rgb")
+    np.testing.assert_array_equal(load_picture(path).pixels, pixels)
+
+
+def test_lossless_webp_with_a_profile_stays_lossless(tmp_path: Path) -> None:
+    image = Image.fromarray(noise(8, 5, 3))
+    for lossless in (True, False):
+        image.save(tmp_path / "a.webp", lossless=lossless, icc_profile=bytes(701))
+        assert load_picture(tmp_path / "a.webp").metadata.lossless == lossless
+
+
+def test_the_result_of_a_misnamed_photo_has_the_ending_of_its_format(tmp_path: Path) -> None:
+    assert output_path(tmp_path / "a.jpg", ".png", Output(), "-restored").name == "a-restored.png"
+
+
+def test_metadata_that_a_format_cannot_hold_is_left_out(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[270] = "x" * 70_000
+    metadata = Metadata(xmp=b"x" * 70_000, exif=exif.tobytes())
+    for name in ("a.jpg", "a.tif", "a.png"):
+        save_picture(Picture(noise(8, 5, 3), metadata), tmp_path / name)
+    assert load_picture(tmp_path / "a.jpg").metadata.xmp is None
+    Image.fromarray(noise(8, 5, 3)).save(tmp_path / "b.png", dpi=(1e6, 1e6))
+    assert load_picture(tmp_path / "b.png").metadata.dpi is None
+    assert load_picture(tmp_path / "a.png").metadata.xmp == metadata.xmp
+
+
+def test_a_large_profile_in_png_is_read_back(tmp_path: Path) -> None:
+    profile = np.random.default_rng(0).bytes(1_600_000)
+    save_picture(Picture(noise(8, 5, 3), Metadata(icc=b"\0" * 20 + profile)), tmp_path / "a.png")
+    assert load_picture(tmp_path / "a.png").metadata.icc == b"\0" * 20 + profile
+
+
+def test_a_damaged_deflate_tiff_is_told(tmp_path: Path) -> None:
+    pixels = noise(40, 30, 3, 16)
+    path = tmp_path / "a.tif"
+    save_picture(Picture(pixels), path)
+    data = bytearray(path.read_bytes())
+    data[8:40] = bytes(32)  # where the strips begin
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        load_picture(path)
+    with pytest.raises(zlib.error):
+        zlib.decompress(bytes(data[8:]))
+
+
+def test_the_stages_never_replace_the_photo_or_the_mask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_picture(Picture(noise(8, 5, 3)), tmp_path / "final.png")
+    save_picture(Picture(noise(8, 5, 1)), tmp_path / "mask.png")
+    save_picture(Picture(noise(8, 5, 3)), tmp_path / "photo.png")
+    for arguments in (["final.png"], ["photo.png", "--mask", "mask.png"]):
+        paths = [word if word.startswith("-") else str(tmp_path / word) for word in arguments]
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        assert main(["restore", *paths, "--stages", str(tmp_path)]) == 1
+        assert "would be replaced" in capsys.readouterr().err
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_photos_of_one_name_have_stages_of_their_own(tmp_path: Path) -> None:
+    folders = stage_folders(tmp_path, [Path("a/x.png"), Path("b/x.png"), Path("b/y.png")])
+    assert folders == [tmp_path / "x.png", tmp_path / "x.png-2", tmp_path / "y.png"]
+
+
+def test_nothing_to_do_leaves_every_pixel_of_a_nearly_gray_photo(tmp_path: Path) -> None:
+    pixels = np.repeat(noise(40, 30, 1, 16), 3, axis=2)
+    pixels[..., 1] ^= 1
+    save_picture(Picture(pixels), tmp_path / "a.png")
+    assert main(["restore", str(tmp_path / "a.png"), *IDLE]) == 0
+    np.testing.assert_array_equal(load_picture(tmp_path / "a-restored.png").pixels, pixels)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_shutdown_ends_as_ctrl_c_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), getattr(signal, name))
+
+    monkeypatch.setattr(command_restore, "restore_photo", interrupted)
+    save_picture(Picture(noise(8, 5, 3)), tmp_path / "a.png")
+    before: Callable[..., object] | int | None = signal.getsignal(getattr(signal, name))
+    assert main(["restore", str(tmp_path / "a.png")]) == 130
+    assert signal.getsignal(getattr(signal, name)) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
