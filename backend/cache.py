@@ -54,8 +54,10 @@ class Cache:
         self._drop(self._kept.pop(key, ()))
         if sum(tensor.nbytes for tensor in tensors) > self._limit:
             return
-        # A view would keep all of its memory.
-        self._kept[key] = tuple(t.clone() if t._is_view() else t for t in tensors)
+        # A part of a tensor would keep all of its memory.
+        self._kept[key] = tuple(
+            t.clone() if t.untyped_storage().nbytes() > t.nbytes else t for t in tensors
+        )
         self._size += sum(tensor.nbytes for tensor in tensors)
         while self._size > self._limit:
             self._drop(self._kept.popitem(last=False)[1])

@@ -56,6 +56,8 @@ def restore(
         Cancelled: soon after `is_cancelled` became true.
     """
     _check_mask(photo, mask, options)
+    if options.enhance_faces:
+        networks.face_finder()  # if it is missing, that is told before the work
     result = Assembly(photo, networks.name, on_event, is_cancelled)
     with torch.inference_mode(), memory_errors_explained():
         damage, faces = _find_damage(result, mask, options, networks)

@@ -37,6 +37,9 @@ KEEP_ALIVE_SECONDS = 1.0
 WAKE_SECONDS = 0.25
 # Networks leave the memory long before the process ends: starting again costs seconds.
 UNLOAD_SHARE = 1 / 3
+# When the GIMP that started it is gone, others may still use it: a second GIMP, or a review page,
+# which asks every minute.
+UNWATCHED_SHARE = 1 / 10
 _SEND_BYTES = 256 * 1024
 
 
@@ -230,6 +233,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets=sockets)
         self._review.files.close()
 
+    def _is_orphaned(self) -> bool:
+        return not self._store.is_busy and self._watched is not None and self._watched.is_gone()
+
     async def _watch(self) -> None:
         is_unloaded = False
         while not self.should_exit:
@@ -244,7 +250,7 @@ class Server(uvicorn.Server):
             if idle >= self._idle_seconds:
                 log.info("Nobody used this backend for %g s", idle)
                 self.quit()
-            elif not self._store.is_busy and self._watched and self._watched.is_gone():
+            elif idle >= self._idle_seconds * UNWATCHED_SHARE and self._is_orphaned():
                 log.info("The watched process is gone")
                 self.quit()
 
@@ -255,7 +261,7 @@ def serve(
     """Serve jobs until nobody needs it.
 
     Args:
-        watch_pid: end when this process is gone and no job runs.
+        watch_pid: end when this process is gone, no job runs, and nobody has asked for a while.
         idle_minutes: end after so long without a request; networks are unloaded earlier.
         worker: does the jobs; None takes the pipeline.
 

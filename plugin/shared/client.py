@@ -194,7 +194,7 @@ class Client(object):
         try:
             line = read_line(response, MAX_LINE_BYTES)
             if not line.endswith(b"\n"):
-                raise self._cut_off()
+                raise self.cut_off()
             return protocol.decode_event(line) if line.strip() else None
         except _BROKEN + (protocol.ProtocolError,) as error:
             raise self._lost(error)
@@ -230,8 +230,9 @@ class Client(object):
             log=self.log,
         )
 
-    def _cut_off(self):
+    def cut_off(self):
         # type: () -> ConnectionLostError
+        """What is said of a job that was ended before its last event."""
         return ConnectionLostError(
             "The restoration program stopped answering in the middle of its report, so this was "
             "not finished: try again, or read the reason in {log}.",

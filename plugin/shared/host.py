@@ -12,7 +12,7 @@ from .messages import RequestHeader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, Dict, List, Optional, Text  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Text, Tuple  # noqa: F401
 
     from .messages import JobOptions, Layer, Note  # noqa: F401
     from .protocol import Buffer  # noqa: F401
@@ -39,6 +39,12 @@ class Picture(object):
         self.depth = depth
         self.byte_order = byte_order
         self.pixels = pixels
+
+    @property
+    def extent(self):
+        # type: () -> Tuple[int, int]
+        """Width and height."""
+        return self.width, self.height
 
     def header(self, options, has_mask):
         # type: (JobOptions, bool) -> RequestHeader

@@ -135,6 +135,9 @@ def restore(picture, mask, options, connect, watcher, language):
             if isinstance(event, protocol.Progress):
                 sentence = language.say(STAGE_SENTENCES[event.stage])
                 watcher.show(sentence, event.overall)
+            elif isinstance(event, protocol.Cancelled):
+                # Not by this user: an installer or another plug-in has ended the backend.
+                raise client.cut_off()
             elif event is not None:
                 take(event, outcome, client, job)
     finally:
@@ -151,7 +154,6 @@ def take(event, outcome, client, job):
 
     Raises:
         PluginError: the job failed.
-        Cancelled: the job was stopped.
     """
     if isinstance(event, protocol.Layer):
         body = client.layer(job, event.index)
@@ -163,8 +165,6 @@ def take(event, outcome, client, job):
         outcome.seconds, outcome.model = event.seconds, event.model
     elif isinstance(event, protocol.Failed):
         raise from_backend(JobError, event.code, event.message, event.parameters)
-    elif isinstance(event, protocol.Cancelled):
-        raise Cancelled()
 
 
 def forget(client, job):

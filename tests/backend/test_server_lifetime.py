@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,20 +83,35 @@ def test_an_idle_server_unloads_and_ends(tmp_path: Path) -> None:
         assert "unloaded" in server.log.read_text()
 
 
-def test_it_ends_with_the_watched_process(tmp_path: Path) -> None:
+def test_it_ends_after_the_watched_process(tmp_path: Path) -> None:
     watched = sleeper()
-    with running_server(tmp_path, "--watch-pid", str(watched.pid)) as server:
+    orphaned = ("--idle-minutes", "0.25")  # a tenth of it
+    with running_server(tmp_path, "--watch-pid", str(watched.pid), *orphaned) as server:
         assert server.client.health().status == "ready"
         watched.kill()
         # Not reaped: a zombie is gone as well.
-        assert wait_until(lambda: server.process.poll() is not None, 5) < 3
+        assert wait_until(lambda: server.process.poll() is not None, 10) < 5
         assert not server.runtime_file.exists()
     watched.wait()
 
 
+def test_whoever_still_asks_keeps_it_when_the_watched_process_is_gone(tmp_path: Path) -> None:
+    watched = sleeper()
+    orphaned = ("--idle-minutes", "0.25")
+    with running_server(tmp_path, "--watch-pid", str(watched.pid), *orphaned) as server:
+        watched.kill()
+        watched.wait()
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert server.client.health().status == "ready"
+            time.sleep(0.3)
+        assert server.process.poll() is None
+
+
 def test_a_running_job_outlives_the_watched_process(tmp_path: Path) -> None:
     watched = sleeper()
-    with running_server(tmp_path, "--watch-pid", str(watched.pid)) as server:
+    orphaned = ("--idle-minutes", "0.25")
+    with running_server(tmp_path, "--watch-pid", str(watched.pid), *orphaned) as server:
         events = server.client.events(submit(server, "stubborn"))
         next(events)
         watched.kill()

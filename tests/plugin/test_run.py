@@ -93,6 +93,9 @@ class PlainClient:
         layer = next(e for e in self.prepared if isinstance(e, Layer) and e.index == index)
         return bytes([index]) * (layer.pixel_bytes + layer.mask_bytes)
 
+    def cut_off(self) -> ConnectionLostError:
+        return ConnectionLostError("It was ended by others.")
+
     def cancel(self, job: str) -> None:
         self.forgotten.append(job)
 
@@ -151,9 +154,9 @@ def test_a_cancel_inserts_nothing_and_ends_the_job(stage: str) -> None:
     assert not client.sent or client.closed_early
 
 
-def test_a_job_cancelled_by_the_backend_is_no_failure() -> None:
+def test_a_job_that_somebody_else_ends_is_told() -> None:
     host = PlainHost()
-    with pytest.raises(Cancelled):
+    with pytest.raises(ConnectionLostError, match="ended by others"):
         call(host, PlainClient(layer(0, "mask"), CancelledEvent()), choices.RESTORE)
     assert host.inserted == []
 

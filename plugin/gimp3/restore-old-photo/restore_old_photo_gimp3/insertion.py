@@ -113,9 +113,10 @@ def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:
         Gimp.LayerMode.NORMAL,
     )
     describe(job, layer, described.kind)
-    image.insert_layer(layer, parent, 0)
     _, x, y = job.source.get_offsets()
+    # First its place: in a group whose position is locked it could not be moved any more.
     layer.set_offsets(x + described.x, y + described.y)
+    image.insert_layer(layer, parent, 0)
     blend_encoded_values(layer)
     fill(job, layer, result)
     if result.mask is not None:
