@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.composition import composite
-from backend.errors import Cancelled, InputError
+from backend.errors import Cancelled, InputError, WeightsError
 from backend.images import Mask, Picture, Pixels, as_depth, is_gray, to_eight_bit
 from backend.networks import Networks
 from backend.options import Options
@@ -108,6 +108,28 @@ def test_a_gray_photo_stays_gray_in_all_layers(
     for layer in result.layers:
         assert (layer.pixels == layer.pixels[..., :1]).all()
     assert (result.final != pixels).any()
+
+
+def test_a_colour_that_nobody_sees_does_not_make_a_photo_colourful(networks: Networks) -> None:
+    pixels = np.repeat(noise(40, 30, 1), 4, axis=2)
+    pixels[..., 3] = 255
+    pixels[0, 0] = (255, 0, 0, 0)
+    result = run(pixels, networks, Options())
+    for layer in result.layers:
+        assert is_gray(layer.pixels), layer.name
+
+
+def test_missing_face_models_are_told_before_the_work(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise WeightsError("They are missing.")
+
+    monkeypatch.setattr(networks, "face_finder", missing)
+    events: list[Event] = []
+    with pytest.raises(WeightsError):
+        restore(Picture(noise(40, 30, 3)), None, Options(), networks, events.append, lambda: False)
+    assert not events
 
 
 @pytest.mark.parametrize("networks_like", ["bundled", "official"])

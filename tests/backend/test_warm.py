@@ -195,3 +195,12 @@ def test_inputs_of_another_shape_or_use_are_other_inputs() -> None:
         for n, (what, inputs) in enumerate([("a", [x]), ("b", [x]), ("a", [x.T]), ("a", [x, x])])
     ]
     assert [float(value) for value in values] == [0, 1, 2, 3]
+
+
+def test_a_part_of_a_tensor_does_not_keep_the_whole() -> None:
+    cache = Cache(1000)
+    with torch.inference_mode():
+        cache.remember("part", (torch.zeros(1000)[:10],))
+    kept = cache.recall("part")
+    assert kept is not None
+    assert kept[0].untyped_storage().nbytes() == 40

@@ -151,12 +151,13 @@ def test_a_layer_in_a_locked_group_is_restored(document: Document, lock: str) ->
     document.open(noise(40, 30))
     outer = document.gimp.add_group(document.image, "outer")
     inner = document.gimp.add_layer(
-        document.image, "inner", 40, 30, noise(40, 30).tobytes(), parent=outer
+        document.image, "inner", 40, 30, noise(40, 30).tobytes(), offset=(5, 6), parent=outer
     )
     document.gimp.call_on(outer, lock, True)
-    document.run(RESTORE, inner)
+    group = document.run(RESTORE, inner)
     names = [layer["name"] for layer in document.described(outer)["children"]]
     assert names == ["Restored photo", "inner"]
+    assert group["box"] == (5, 6, 45, 36)
 
 
 def test_a_layer_in_a_group_with_locked_pixels_is_refused(document: Document) -> None:
