@@ -7,9 +7,11 @@ from __future__ import absolute_import, division, unicode_literals
 
 from .errors import PluginError
 
+PIECE = 1 << 16
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Text, Tuple  # noqa: F401 - named in type comments
+    from typing import Callable, Optional, Text, Tuple  # noqa: F401 - named in type comments
 
     from .host import Host  # noqa: F401
     from .messages import JobOptions  # noqa: F401
@@ -90,8 +92,43 @@ def check_painted(painted, options):
 def join(mask, other):
     # type: (bytes, Optional[bytes]) -> bytes
     """The larger value of both at each pixel."""
-    if other is None or len(other) == other.count(b"\x00"):
+    if other is None:
         return mask
-    if len(mask) == mask.count(b"\x00"):
-        return other
-    return bytes(bytearray(map(max, bytearray(mask), bytearray(other))))
+    return by_pieces(larger, mask, other)
+
+
+def without_erased(values, alpha):
+    # type: (bytes, bytes) -> bytes
+    """A mask times its alpha channel: an erased pixel is no damage."""
+    return by_pieces(multiplied, values, alpha)
+
+
+def by_pieces(combine, one, two):
+    # type: (Callable[[bytes, bytes], bytes], bytes, bytes) -> bytes
+    """Combine two masks of one length piece by piece; most pieces are all black or all white."""
+    starts = range(0, len(one), PIECE)
+    return b"".join([combine(one[at : at + PIECE], two[at : at + PIECE]) for at in starts])
+
+
+def larger(one, two):
+    # type: (bytes, bytes) -> bytes
+    if is_all(two, b"\x00"):
+        return one
+    if is_all(one, b"\x00"):
+        return two
+    return bytes(bytearray(map(max, bytearray(one), bytearray(two))))
+
+
+def multiplied(values, alpha):
+    # type: (bytes, bytes) -> bytes
+    if is_all(alpha, b"\xff"):
+        return values
+    if is_all(alpha, b"\x00"):
+        return alpha
+    pairs = zip(bytearray(values), bytearray(alpha))  # noqa: B905 - Python 2 has no strict
+    return bytes(bytearray([value * share // 255 for value, share in pairs]))
+
+
+def is_all(piece, value):
+    # type: (bytes, bytes) -> bool
+    return piece.count(value) == len(piece)

@@ -8,6 +8,7 @@ import gimp
 import gimpenums
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
+from restore_old_photo_shared.masks import without_erased
 from restore_old_photo_shared.names import is_mask_name
 
 from . import pixels
@@ -140,11 +141,8 @@ def read_mask_layer(source):
     values = pixels.luminance(data, channels)
     if not mask.has_alpha:
         return bytes(values)
-    # An erased pixel is no damage.
     alpha = pixels.channel(data, channels - 1, channels, 1)
-    if alpha.count(b"\xff") == len(alpha):
-        return bytes(values)
-    return bytes(bytearray(value * share // 255 for value, share in zip(values, alpha)))
+    return without_erased(bytes(values), bytes(alpha))
 
 
 def find_mask_layer(source):

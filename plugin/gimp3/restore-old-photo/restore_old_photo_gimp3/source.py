@@ -10,6 +10,7 @@ import gi
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.languages import counted
+from restore_old_photo_shared.masks import without_erased
 from restore_old_photo_shared.names import is_mask_name
 
 from . import pixels
@@ -162,11 +163,8 @@ def read_mask_layer(source: Gimp.Layer) -> bytes | None:
     values = pixels.read(mask, area, pixels.pixel_format(mask, 1, 8))
     if not mask.has_alpha():
         return values
-    # An erased pixel is no damage.
     alpha = pixels.alpha_of(pixels.read(mask, area, pixels.pixel_format(mask, 2, 8)), 2, 8)
-    if alpha.count(b"\xff") == len(alpha):
-        return values
-    return bytes(value * share // 255 for value, share in zip(values, alpha, strict=True))
+    return without_erased(values, alpha)
 
 
 def find_mask_layer(source: Gimp.Layer) -> Gimp.Layer | None:
