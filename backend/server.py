@@ -37,9 +37,8 @@ KEEP_ALIVE_SECONDS = 1.0
 WAKE_SECONDS = 0.25
 # Networks leave the memory long before the process ends: starting again costs seconds.
 UNLOAD_SHARE = 1 / 3
-# When the GIMP that started it is gone, others may still use it: a second GIMP, or a review page,
-# which asks every minute.
-UNWATCHED_SHARE = 1 / 10
+# When the GIMP that started it is gone, a second one may still fetch its layers.
+ORPHAN_SECONDS = 5.0
 _SEND_BYTES = 256 * 1024
 
 
@@ -234,7 +233,10 @@ class Server(uvicorn.Server):
         self._review.files.close()
 
     def _is_orphaned(self) -> bool:
-        return not self._store.is_busy and self._watched is not None and self._watched.is_gone()
+        # A review page holds what was painted, and asks once a minute only.
+        if self._store.is_busy or self._review.sessions.exist:
+            return False
+        return self._watched is not None and self._watched.is_gone()
 
     async def _watch(self) -> None:
         is_unloaded = False
@@ -250,7 +252,7 @@ class Server(uvicorn.Server):
             if idle >= self._idle_seconds:
                 log.info("Nobody used this backend for %g s", idle)
                 self.quit()
-            elif idle >= self._idle_seconds * UNWATCHED_SHARE and self._is_orphaned():
+            elif idle >= ORPHAN_SECONDS and self._is_orphaned():
                 log.info("The watched process is gone")
                 self.quit()
 
@@ -261,7 +263,8 @@ def serve(
     """Serve jobs until nobody needs it.
 
     Args:
-        watch_pid: end when this process is gone, no job runs, and nobody has asked for a while.
+        watch_pid: end when this process is gone, no job runs, no review page is open, and nobody
+            has asked for some seconds.
         idle_minutes: end after so long without a request; networks are unloaded earlier.
         worker: does the jobs; None takes the pipeline.
 

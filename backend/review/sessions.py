@@ -64,6 +64,11 @@ class Sessions:
         self._keys.add(key)
         return key, ticket.photo_id
 
+    @property
+    def exist(self) -> bool:
+        """Whether a page was opened, or is about to be."""
+        return bool(self._keys or self._tickets)
+
     def is_key(self, text: str) -> bool:
         """Whether `text` is the key of an open page."""
         given = text.encode()

@@ -6,7 +6,6 @@ import os
 import signal
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +191,11 @@ def test_a_shutdown_ends_as_ctrl_c_does(
 
     monkeypatch.setattr(command_restore, "restore_photo", interrupted)
     save_picture(Picture(noise(8, 5, 3)), tmp_path / "a.png")
-    before: Callable[..., object] | int | None = signal.getsignal(getattr(signal, name))
-    assert main(["restore", str(tmp_path / "a.png")]) == 130
-    assert signal.getsignal(getattr(signal, name)) == before
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        assert main(["restore", str(tmp_path / "a.png")]) == 130
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -50,3 +50,12 @@ def test_several_pages_have_keys_of_their_own() -> None:
 )
 def test_a_strangers_file_name_becomes_harmless(given: str, name: str) -> None:
     assert plain_name(given) == name
+
+
+def test_they_exist_from_the_first_ticket_on() -> None:
+    known = Sessions()
+    assert not known.exist
+    ticket = known.new_ticket(None)
+    assert known.exist
+    known.redeem(ticket)
+    assert known.exist
