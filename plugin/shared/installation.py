@@ -138,8 +138,12 @@ def make_private_folder(path):
         StartError: it cannot be made.
     """
     try:
-        if not os.path.isdir(path):
+        try:
             os.makedirs(path, 0o700)
+        except EnvironmentError:
+            # It exists mostly; another plug-in may also make it at this moment.
+            if not os.path.isdir(path):
+                raise
         os.chmod(path, 0o700)
     except EnvironmentError as error:
         raise StartError(
