@@ -90,14 +90,6 @@ class Assembly:
         pixels = self._to_pixels(repaired, box)
         self._add("repair", "Scratch repair", pixels, damage[box.slices], box)
 
-    def _to_pixels(self, image: torch.Tensor, box: Box) -> Pixels:
-        pixels = to_pixels(image, self._photo.color, gray=self.gray)
-        if not self._nearly_gray:
-            return pixels
-        rows, columns = box.slices
-        before = to_pixels(self.image[..., rows, columns], self._photo.color, gray=True)
-        return np.where(pixels == before, self.photo_color[box.slices], pixels)
-
     def add_face(self, pixels: Pixels, mask: Mask, box: Box) -> None:
         number = 1 + sum(layer.kind == "face" for layer in self._layers)
         self._add("face", f"Face {number}", pixels, mask, box)
@@ -114,6 +106,14 @@ class Assembly:
     @property
     def _whole(self) -> Box:
         return Box(0, 0, self.size.width, self.size.height)
+
+    def _to_pixels(self, image: torch.Tensor, box: Box) -> Pixels:
+        pixels = to_pixels(image, self._photo.color, gray=self.gray)
+        if not self._nearly_gray:
+            return pixels
+        rows, columns = box.slices
+        before = to_pixels(self.image[..., rows, columns], self._photo.color, gray=True)
+        return np.where(pixels == before, self.photo_color[box.slices], pixels)
 
     def _add(self, kind: LayerKind, name: str, pixels: Pixels, mask: Mask | None, box: Box) -> None:
         layer = ResultLayer(kind, name, box, pixels, mask, len(self._layers))

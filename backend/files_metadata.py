@@ -111,6 +111,7 @@ def exif_block(exif: Image.Exif) -> bytes:
 
 
 def with_raw_text(values: dict[int, Any]) -> dict[int, Any]:
+    """The values of a directory, by tag, each as `raw_text` gives it."""
     return {tag: raw_text(value) for tag, value in values.items()}
 
 

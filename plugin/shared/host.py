@@ -6,13 +6,14 @@ without an image editor is decided in run.py and masks.py.
 
 from __future__ import absolute_import, division, unicode_literals
 
+from .errors import PluginError
 from .languages import ENGLISH
 from .messages import RequestHeader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, Dict, List, Optional, Text, Tuple  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Text  # noqa: F401
 
     from .messages import JobOptions, Layer, Note  # noqa: F401
     from .protocol import Buffer  # noqa: F401
@@ -40,11 +41,18 @@ class Picture(object):
         self.byte_order = byte_order
         self.pixels = pixels
 
-    @property
-    def extent(self):
-        # type: () -> Tuple[int, int]
-        """Width and height."""
-        return self.width, self.height
+    def check_size(self, width, height):
+        # type: (int, int) -> None
+        """Compare with the layer's size in pixels, which may have changed since.
+
+        Raises:
+            PluginError: the result would not fit.
+        """
+        if (width, height) != (self.width, self.height):
+            raise PluginError(
+                "The layer was cropped, scaled or turned while it was being restored, so the "
+                "result does not fit it: undo that, or run again."
+            )
 
     def header(self, options, has_mask):
         # type: (JobOptions, bool) -> RequestHeader

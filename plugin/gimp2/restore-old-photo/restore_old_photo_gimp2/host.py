@@ -72,11 +72,7 @@ class Gimp2Host(Host):
             )
         source.check_place(self.source)
         assert self.picture is not None
-        if (self.source.width, self.source.height) != self.picture.extent:
-            raise PluginError(
-                "The layer was cropped, scaled or turned while it was being restored, so the "
-                "result does not fit it: undo that, or run again."
-            )
+        self.picture.check_size(self.source.width, self.source.height)
         return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence):

@@ -68,11 +68,7 @@ class Gimp3Host(Host):
             )
         source.check_place(self.source)
         assert self.picture is not None
-        if (self.source.get_width(), self.source.get_height()) != self.picture.extent:
-            raise PluginError(
-                "The layer was cropped, scaled or turned while it was being restored, so the "
-                "result does not fit it: undo that, or run again."
-            )
+        self.picture.check_size(self.source.get_width(), self.source.get_height())
         return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence: str) -> None:
