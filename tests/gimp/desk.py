@@ -35,6 +35,8 @@ class Desk:
         time.sleep(1)
 
     def close(self) -> None:
+        # Layers that still come into a closed image would be an error in the next test's window.
+        wait_for(lambda: not self.gimp.has_plugin_running(), 60, "the end of the run")
         # GIMP keeps a window whose image has unsaved changes.
         if self.document.image in self.gimp.images():
             self.gimp.clean(self.document.image)

@@ -142,6 +142,17 @@ class GimpProcess:
             self.process.wait()
         remove_tree(self.folder)
 
+    def has_plugin_running(self) -> bool:
+        """Whether a procedure of our plug-in is still at work."""
+        program = f"{self.place}/profile/plug-ins/restore-old-photo/restore-old-photo.py".encode()
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if program in file.read_bytes():
+                    return True
+            except OSError:  # it ended meanwhile
+                continue
+        return False
+
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 

@@ -166,6 +166,22 @@ def test_an_image_closed_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.put_messages_away()
 
 
+def test_an_image_closed_while_layers_come_is_told_in_words(desk: Desk) -> None:
+    desk.open(portrait())
+    desk.backend.faces = 60
+    earlier = len(desk.gimp.log_text())
+    desk.choose(FACES)
+    wait_for(lambda: len(desk.names()) == 2, 20, "the first of the layers")
+    desk.gimp.clean(desk.document.image)
+    desk.gimp.close_display(desk.display)
+    assert desk.document.image not in desk.gimp.images()
+    desk.screen.await_window("Message$")
+    desk.shoot("closed-while-layers-come")
+    # The plug-in prints a traceback where it takes a failure for a mistake in itself.
+    assert "Traceback" not in desk.gimp.log_text()[earlier:]
+    desk.put_messages_away()
+
+
 def test_a_layer_deleted_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.open(portrait())
     desk.gimp.add_layer(desk.document.image, "other", 5, 5, bytes(75))

@@ -60,16 +60,26 @@ class Gimp3Host(Host):
         return progress.ProgressWindow(self.window_title, self.language).wait(work)
 
     def insert(self, outcome: Outcome) -> Gimp.GroupLayer:
-        # The user can close the image or delete the layer while the job runs.
+        # The user can close the image or delete the layer while the job runs, and also while
+        # layer after layer is inserted.
+        self.check_source()
+        source.check_place(self.source)
+        assert self.picture is not None
+        self.picture.check_size(self.source.get_width(), self.source.get_height())
+        job = insertion.Job(self.source, self.picture, outcome, self.language)
+        try:
+            return insertion.insert(job)
+        except Exception:
+            self.check_source()
+            raise
+
+    def check_source(self) -> None:
+        """Raise PluginError if the image or the source is gone."""
         if not self.image.is_valid() or not self.source.is_valid():
             raise PluginError(
                 "The photo was closed or its layer deleted while it was being restored, so there "
                 "is no place for the result: open it and run again."
             )
-        source.check_place(self.source)
-        assert self.picture is not None
-        self.picture.check_size(self.source.get_width(), self.source.get_height())
-        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence: str) -> None:
         Gimp.message(sentence)
