@@ -144,8 +144,8 @@ def _import_official(
 
 
 def _import_other(path: Path, stage: Stage | None, name: str | None, licence: str) -> str:
-    from models.loading import save_tensors
     from models.spandrel_networks import read_weights, recognise, try_out
+    from models.weight_files import save_tensors
 
     state = read_weights(path)
     network = recognise(state, path)

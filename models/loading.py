@@ -1,21 +1,18 @@
-"""Read weight files safely and strictly, and write the project's own.
+"""Make the networks with their weights, strictly, and write the project's own.
 
-Nothing in a weight file is ever executed: safetensors holds only numbers, and pickled checkpoints
-are read by torch's restricted unpickler. Names and shapes must fit exactly; a file that fits in
-part is refused, since a network with some random layers still draws something.
+Names and shapes must fit exactly; a file that fits in part is refused, since a network with some
+random layers still draws something.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
@@ -36,6 +33,7 @@ from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
 from models.stored import replace_with, stored_path
 from models.tone_grid import ToneGrid
+from models.weight_files import check_fit, read_state, save_tensors
 
 __all__ = [
     "WeightFileError",
@@ -44,9 +42,7 @@ __all__ = [
     "bundled_weights",
     "convert_official",
     "official_weights",
-    "read_content",
     "save_bundled",
-    "save_tensors",
 ]
 
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {
@@ -112,11 +108,11 @@ class WeightSet:
         spec, source = self._find(network)
         if not source.path.is_file():
             raise _missing(network, source.path)
-        state = _read_state(source)
+        state = read_state(source.path, source.wrapping_key)
         with torch.device("meta"):  # no time for random numbers that are replaced at once
             module = build(spec)
         expected = module.state_dict()
-        _check_fit(expected, state, source.path)
+        check_fit(expected, state, source.path)
         # Copies, because a mapped file must be let go.
         full = {key: state[key].to(value.dtype, copy=True) for key, value in expected.items()}
         module.load_state_dict(full, strict=True, assign=True)
@@ -248,77 +244,8 @@ def convert_official(file: OfficialFile, original: Path, target: Path) -> None:
     Raises:
         WeightFileError: `original` is damaged, or of another network.
     """
-    state = _read_state(_Source(original, file.wrapping_key))
+    state = read_state(original, file.wrapping_key)
     with torch.device("meta"):
         expected = build(file.spec).state_dict()
-    _check_fit(expected, state, original)
+    check_fit(expected, state, original)
     save_tensors(state, target)
-
-
-def save_tensors(state: Mapping[str, Tensor], target: Path) -> None:
-    """Write named arrays as safetensors; `target` is replaced when all is on the disk."""
-    # Clones, because safetensors refuses arrays that share their memory.
-    own = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(target, lambda part: safetensors.torch.save_file(own, part, {"format": "pt"}))
-
-
-def read_content(path: Path) -> Any:
-    """Whatever numbers a weight file holds, arranged as it arranges them.
-
-    Raises:
-        WeightFileError: it is incomplete, or holds more than numbers.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        # Mapped, so that the optimiser's state in the file takes no memory.
-        return torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
-    except MemoryError:
-        raise
-    except Exception as error:  # damaged bytes make unpicklers raise nearly anything
-        raise WeightFileError(
-            "The weight file {path} is incomplete, or holds something other than numbers "
-            "({reason}): get it again from its publisher.",
-            code="weights-incomplete",
-            path=str(path),
-            reason=type(error).__name__,
-        ) from error
-
-
-def _read_state(source: _Source) -> dict[str, Tensor]:
-    path = source.path
-    content = read_content(path)
-    if source.wrapping_key is not None and isinstance(content, dict):
-        content = content.get(source.wrapping_key, content)
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise WeightFileError(
-            "The weight file {path} is not a list of named arrays: check that the right file lies "
-            "there.",
-            code="weights-no-arrays",
-            path=str(path),
-        )
-    return {str(key): value for key, value in content.items()}
-
-
-def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], path: Path) -> None:
-    missing = [key for key in expected if key not in state]
-    surplus = [key for key in state if key not in expected]
-    unlike = [
-        f"{key} is {tuple(state[key].shape)} instead of {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in state and state[key].shape != value.shape
-    ]
-    problems = [f"{key} is missing" for key in missing] + unlike
-    problems += [f"{key} is not expected" for key in surplus]
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise WeightFileError(
-            "The weight file {path} belongs to another network ({reason}): check that the right "
-            "file lies there.",
-            code="weights-of-another-network",
-            path=str(path),
-            reason=problems[0] + more,
-        )

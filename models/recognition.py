@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.loading import build, read_content
+from models.loading import build
 from models.registry import ModelSpec, OfficialFile, WeightFileError, official_files
 from models.torchscript import is_torchscript
+from models.weight_files import read_content
 
 
 def recognise_official(path: Path) -> OfficialFile | None:

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.loading import read_content
 from models.registry import Stage, WeightFileError
 from models.stored import ImportedModel
 from models.torchscript import is_torchscript, read_torchscript
+from models.weight_files import read_content
 
 STAGES: dict[str, Stage] = {
     "Inpainting": "inpainting",
