@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from backend.command_batch import add_batch_command
-from backend.command_choices import add_choices, add_threshold, add_weights
+from backend.command_choices import add_choices, add_threshold, add_weights, given_path
 from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError, refused
 from backend.review.command import add_review_command
@@ -150,7 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "-o",
         dest="output",
-        type=Path,
+        type=given_path,
         default=Path(),
         metavar="DIR",
         help="folder for demo-aged.png and demo-restored.png (default: here)",
@@ -174,12 +174,14 @@ def _add_restore(commands: _Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("photos", nargs="+", type=Path, metavar="PHOTO", help="a photo, or a folder of photos")
+    add(
+        "photos", nargs="+", type=given_path, metavar="PHOTO", help="a photo, or a folder of photos"
+    )
     _add_output(parser, "OUT", "file, or folder for several photos (default: <name>-restored)")
     how = add_choices(parser, takes_mask=True)
     how.add_argument(
         "--stages",
-        type=Path,
+        type=given_path,
         metavar="DIR",
         help="also write mask.png, restored.png, face-1.png ... and final.png",
     )
@@ -203,7 +205,7 @@ def _add_detect(commands: _Commands) -> None:
         description="Find scratches and write them as a gray picture: white = to be repaired. "
         "Paint in it, and give it to 'restore --mask'.",
     )
-    parser.add_argument("photo", type=Path, metavar="PHOTO")
+    parser.add_argument("photo", type=given_path, metavar="PHOTO")
     _add_output(parser, "MASK", "file to write (default: <name>-scratches.png)")
     add_threshold(parser)
     add_weights(parser)
@@ -226,7 +228,7 @@ def _add_serve(commands: _Commands) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser, name: str, text: str) -> None:
-    parser.add_argument("-o", dest="output", type=Path, metavar=name, help=text)
+    parser.add_argument("-o", dest="output", type=given_path, metavar=name, help=text)
 
 
 def _run_restore(chosen: argparse.Namespace) -> int:

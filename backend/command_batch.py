@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TypeAlias
 
-from backend.command_choices import add_choices
+from backend.command_choices import add_choices, given_path
 
 # argparse gives this type no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -34,8 +33,15 @@ def add_batch_command(commands: _Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="holds the photos; nothing in it is changed")
-    add("-o", dest="output", type=Path, metavar="OUT", required=True, help="folder of results")
+    add(
+        "folder",
+        type=given_path,
+        metavar="FOLDER",
+        help="holds the photos; nothing in it is changed",
+    )
+    add(
+        "-o", dest="output", type=given_path, metavar="OUT", required=True, help="folder of results"
+    )
     how = add_choices(parser, takes_mask=False)
     how.add_argument(
         "--workers",

@@ -121,7 +121,9 @@ def _add_scratches(what: _Container, takes_mask: bool) -> None:
         help="repair what is found, together with the mask if there is one (automatic, the "
         "default), only what the mask shows (mask), or nothing (none)",
     )
-    what.add_argument("--mask", type=Path, metavar="MASK", help="picture: white = repair this")
+    what.add_argument(
+        "--mask", type=given_path, metavar="MASK", help="picture: white = repair this"
+    )
 
 
 def add_threshold(parser: _Container) -> None:
@@ -160,6 +162,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     add("--denoising", metavar="NAME", help="restore the whole picture with this model instead")
     add("--faces", metavar="NAME", help="enhance faces with this model instead")
     add("--enlarge", metavar="NAME", help="enlarge the result with this model, as much as it does")
+
+
+def given_path(text: str) -> Path:
+    """A path from the command line; an unset variable of a script is not the folder one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no file: name one")
+    return Path(text)
 
 
 def _gigabytes(text: str) -> int:

@@ -7,9 +7,9 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
+from backend.command_choices import given_path
 from models.registry import OfficialFile, Stage, WeightSource, official_files, read_manifest
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _add_import(actions: _Commands) -> None:
         "(or the folder of them), or one that the Python package spandrel knows. The file itself "
         "is copied and left as it is.",
     )
-    parser.add_argument("path", type=Path, metavar="FILE", help="a weight file, or a folder")
+    parser.add_argument("path", type=given_path, metavar="FILE", help="a weight file, or a folder")
     parser.add_argument(
         "--stage", choices=get_args(Stage), help="what it shall serve (default: what it can)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import stat
 import struct
 import warnings
 import zlib
@@ -64,6 +65,13 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
         InputError: one sentence about why it cannot be used.
     """
     try:
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            # Reading one could wait for ever, and goes forwards only.
+            raise InputError(
+                "{name} is a pipe or a device, not a file: save the photo in a file first.",
+                code="file-kind",
+                name=str(path),
+            )
         with _large_pictures_allowed():
             return _load(path, upright)
     except FileNotFoundError as error:

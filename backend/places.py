@@ -133,7 +133,8 @@ def find_places(probability: Floats, gray: Floats, least: float) -> Places:
         10 * sums.spread(gray),
         10 * around.spread(gray),
         2 * around.mean(_steepness(gray)),
-        np.log1p(np.minimum(_frame_distance(np.asarray(figures), found.shape), 50)),
+        # The first entry, which is no place, has no frame where everything is one.
+        np.log1p(_frame_distance(np.asarray(figures), found.shape).clip(0, 50)),
         *_others(sums, highest, probability),
         *_kinship(area, width, contrast, highest),
     ]

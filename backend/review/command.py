@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from backend.command_choices import given_path
 from backend.errors import InputError, RestorationError
 from backend.review.window import open_window
 from backend.runtime import runtime_file
@@ -38,7 +39,9 @@ def add_review_command(commands: Commands) -> None:
         description="Open a page on this machine that compares before and after, switches and "
         "fades each layer, and saves PNG, layered TIFF or OpenRaster.",
     )
-    parser.add_argument("photo", nargs="?", type=Path, metavar="PHOTO", help="what to begin with")
+    parser.add_argument(
+        "photo", nargs="?", type=given_path, metavar="PHOTO", help="what to begin with"
+    )
     parser.add_argument(
         "--browser",
         action="store_true",

@@ -207,6 +207,8 @@ def test_detect_writes_a_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     "arguments",
     [
         ["restore"],
+        ["restore", ""],
+        ["restore", "a.png", "-o", ""],
         ["restore", "a.png", "--scratches", "some"],
         ["restore", "a.png", "--threshold", "2"],
         ["restore", "a.png", "--scratches", "mask"],

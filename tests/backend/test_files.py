@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import cv2
@@ -196,6 +197,7 @@ def write_truncated_jpeg(path: Path) -> None:
         ("missing.png", lambda _: None, "file-missing"),
         ("loop.png", lambda path: path.symlink_to(path.name), "file-not-read"),
         ("folder.png", lambda path: path.mkdir(), "file-is-folder"),
+        ("pipe.png", os.mkfifo, "file-kind"),
     ],
 )
 def test_what_cannot_be_restored_is_refused_in_one_sentence(

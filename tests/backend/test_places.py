@@ -36,6 +36,13 @@ def test_a_picture_without_likely_pixels_has_no_places() -> None:
     assert not places.areas.any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_picture_that_is_one_place_is_described() -> None:
+    places = find_places(np.full((3, 4), 0.9, np.float32), GRAY[:3, :4], 0.4)
+    (row,) = places.features
+    assert np.isfinite(row).all()
+
+
 def test_a_place_is_measured() -> None:
     probability, gray = blank(), GRAY.copy()
     probability[40:44, 30:70] = 0.7
