@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,7 @@ def parse_settings(
     name: str | Callable[[Config], str],
     config: Config,
     original: Config | None = None,
+    unused: Collection[str] = (),
 ) -> Settings[Config]:
     """Read the command line; every field of the config is an option with its value as default.
 
@@ -50,23 +51,29 @@ def parse_settings(
         name: of the files that are made, without suffix; or how it follows from the config.
         config: defaults for the bundled size.
         original: defaults for the original's widths, chosen by `--size original`.
+        unused: options that this training has no use for, by their names in the config; "start" for
+            weights to begin with.
     """
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
+    if "start" in unused:
+        parser.set_defaults(start=None)
+    else:
+        parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument("-o", "--output", type=Path, help="default: WORK/<network>.safetensors")
     if original is not None:
         parser.add_argument("--size", choices=("bundled", "original"), default="bundled")
         if parser.parse_known_args()[0].size == "original":
             config = original
-    for item in fields(config):
+    options = [item for item in fields(config) if item.name not in unused]
+    for item in options:
         value = getattr(config, item.name)
         option = "--" + item.name.replace("_", "-")
         reader: Any = _yes_or_no if isinstance(value, bool) else type(value)
         parser.add_argument(option, type=reader, default=value, help=f"default: {value}")
     chosen = parser.parse_args()
-    values: dict[str, Any] = {item.name: getattr(chosen, item.name) for item in fields(config)}
+    values: dict[str, Any] = {item.name: getattr(chosen, item.name) for item in options}
     config = replace(config, **values)
     file_name = name if isinstance(name, str) else name(config)
     return Settings(

@@ -222,7 +222,9 @@ def train(examples: Examples, settings: Settings[PlacesConfig]) -> nn.Module:
 
 
 def main() -> None:
-    settings = parse_settings(__doc__, "places", PlacesConfig())
+    settings = parse_settings(
+        __doc__, "places", PlacesConfig(), unused=("start", "crop", "workers")
+    )
     torch.manual_seed(settings.config.seed)
     networks = Networks(resolve_weights(settings.config.weights), choose_device("auto"))
     train(collect(settings.data / "train", networks), settings)
