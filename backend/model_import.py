@@ -24,6 +24,9 @@ from models.stored import (
     write_record,
 )
 
+GROUPS = frozenset({"all", "bundled", "imported", "official"})
+"""Words that stand for several models."""
+
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
@@ -185,9 +188,14 @@ def _free_name(path: Path, chosen: str | None) -> str:
             f"A model cannot be called {name!r}: give it a name of letters, digits, '.', '_' and "
             "'-' after --name."
         )
+    # Other commands take these for what came with the program, or for several models at once.
+    if name.lower() in GROUPS or name.lower().startswith("bundled-"):
+        raise OptionsError(
+            f"{name} has a meaning of its own: give the model another name after --name."
+        )
     taken = {model.name.lower() for model in imported_models()}
     official = {file.spec.network for file in official_files()}
-    if name.lower() in taken | official | {"official", "bundled", "all"}:
+    if name.lower() in taken | official:
         raise OptionsError(
             f"There is a model called {name} already: give this one another name after --name, or "
             f"remove the other with 'restore-old-photo models remove {name}'."

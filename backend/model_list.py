@@ -71,7 +71,7 @@ def find_models(name: str) -> list[Model]:
         InputError: there is none.
     """
     models = all_models()
-    found = [m for m in models if name in (m.name, m.source)]
+    found = [m for m in models if m.name == name] or [m for m in models if m.source == name]
     if not found:
         raise InputError(
             f"There is no model called {name}: 'restore-old-photo models list' shows all."

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -87,6 +87,10 @@ def _imported(path: Path) -> ImportedModel:
     model = ImportedModel(**json.loads(path.read_text(encoding="utf-8")))
     if model.name != path.stem or model.stage not in get_args(Stage):
         raise ValueError("the record belongs to another file")
+    for item in fields(model):
+        kind = int if item.name in ("scale", "size_bytes") else str
+        if not isinstance(getattr(model, item.name), kind):
+            raise TypeError(f"{item.name} is no {kind.__name__}")
     return model
 
 

@@ -144,7 +144,10 @@ def read_range(url: str, wanted: str, patience: Patience) -> tuple[bytes, int]:
 
 
 def host_of(url: str) -> str:
-    return urlsplit(url).netloc or url
+    try:
+        return urlsplit(url).netloc or url
+    except ValueError:  # brackets without an address in them, for example
+        return url
 
 
 def _fetch_once(

@@ -33,6 +33,9 @@ SOFTNESS = 0.6
 """Standard deviation of the mask's edge in pixels at the detector's size."""
 
 
+LEAST_CLAIMED = 1e-6
+"""Probability below which a pixel is never claimed; 0 stands where a claim was given up."""
+
 LARGEST_RADIUS = 0.025
 """Share of the short side. What is wider than twice this in all directions, a hat perhaps, or a
 corner that is missing, can only be filled with a smear, so that it is left to people."""
@@ -142,7 +145,7 @@ def claim_damage(
         is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
-        sure = own if threshold is None else threshold
+        sure = max(own if threshold is None else threshold, LEAST_CLAIMED)
         likely = float(inference.get("continuation", 1.0)) * sure
     large = large_areas(with_continuations(probability, sure, likely))
     probability = np.where(large, np.float32(0), probability)

@@ -144,6 +144,7 @@ def test_a_failed_download_is_one_sentence(capsys: pytest.CaptureFixture[str], s
         (["remove", "bundled-face"], 1, "stays"),
         (["verify", "nothing"], 1, "no model called nothing"),
         (["download", "vae_a", "--yes", "--from", "here"], 1, "no address of a server"),
+        (["download", "vae_a", "--yes", "--from", "http://[::1"], 1, "no address of a server"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -300,6 +301,9 @@ def test_a_network_of_somebody_else_is_imported_and_used(
     )
     assert "already" in said(capsys, "import", str(published), code=2)
     assert "cannot be called" in said(capsys, "import", str(published), "--name", "a/b", code=2)
+    for group in ("imported", "All", "Bundled-face"):
+        text = said(capsys, "import", str(published), "--name", group, code=2)
+        assert "meaning of its own" in text
     assert "Real-ESRGAN_x2: ok" in said(capsys, "verify", "Real-ESRGAN_x2")
     save_picture(Picture(noise(30, 40, 3)), tmp_path / "a.png")
     arguments = ["--no-faces", "--enlarge", "Real-ESRGAN_x2"]
@@ -335,6 +339,24 @@ def test_imported_models_are_listed_verified_and_removed(
     for name in ("clean", "cut", "orphan"):
         assert f"{name}: removed" in said(capsys, "remove", name)
     assert not list(model.path.parent.glob("*.safetensors"))
+
+
+def test_a_model_called_like_a_group_is_removed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    write_imported("imported", "denoising")
+    other = write_imported("other", "faces")
+    assert said(capsys, "remove", "imported") == "imported: removed\n"
+    assert other.path.is_file()
+
+
+def test_a_record_with_values_of_another_kind_counts_as_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = write_imported("odd", "denoising")
+    record = model.path.with_suffix(".json")
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    record.write_text(json.dumps({**facts, "scale": None}), encoding="utf-8")
+    assert listed(capsys)["odd"]["state"] == "damaged"
+    assert "odd: removed" in said(capsys, "remove", "odd")
 
 
 def test_the_choices_of_restore_name_imported_models(

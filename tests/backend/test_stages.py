@@ -23,6 +23,7 @@ from backend.networks import Networks
 from backend.options import DeviceChoice
 from backend.results import Event, Note, ResultLayer
 from backend.stages.scratches import (
+    claim_damage,
     cover_edges,
     damage_probability,
     find_scratches,
@@ -230,6 +231,19 @@ def test_the_absence_of_other_accelerators_is_said_clearly(choice: DeviceChoice)
         pytest.skip("this computer has an accelerator")
     with pytest.raises(DeviceError, match=f"{choice} cannot be used.*choose auto or cpu"):
         choose_device(choice)
+
+
+def test_a_threshold_of_0_does_not_take_back_what_was_given_up() -> None:
+    networks = random_networks("official")
+    assert not networks.has("places")
+    probability = np.full((400, 400), 1e-7, dtype=np.float32)
+    probability[100:160, 100:170] = 0.99  # a hat
+    probability[200:204, 10:390] = 0.99
+    claim = claim_damage(probability, np.zeros_like(probability), networks, 0.0)
+    assert claim.is_some_too_large
+    found = with_continuations(claim.probability, claim.sure, claim.likely)
+    assert found[200:204, 10:390].all()
+    assert np.count_nonzero(found) == 4 * 380
 
 
 def test_a_hat_is_too_large_to_be_filled_and_the_scratch_beside_it_is_not() -> None:

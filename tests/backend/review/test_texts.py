@@ -28,6 +28,7 @@ LISTS = {"layers": "KINDS", "stage": "STAGES", "save": "FORMATS"}
 ELSEWHERE = {
     "file-missing": "the photo was just received",
     "file-is-folder": "the photo was just received",
+    "file-kind": "the photo was just received",
     "file-permission": "the photo was just received",
     "file-exists": "files of the page have names of their own",
     "file-not-written": "said where a folder is named",
