@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 from fastapi.responses import Response
@@ -30,6 +31,10 @@ HEADERS = {
 }
 
 
+# No separator or drive of any system, nothing hidden, and never too long for one.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
+
+
 class UnknownAssetError(RestorationError):
     """The page has no such file."""
 
@@ -44,7 +49,8 @@ def read_asset(path: str) -> Response:
     """
     parts = path.split("/")
     suffix = "." + parts[-1].rpartition(".")[2]
-    file = files("backend.review").joinpath("page", *parts)
-    if ".." in parts or "" in parts or suffix not in MEDIA_TYPES or not file.is_file():
+    is_plain = all(_PLAIN_NAME.fullmatch(part) for part in parts)
+    file = files("backend.review").joinpath("page", *parts if is_plain else ())
+    if suffix not in MEDIA_TYPES or not file.is_file():
         raise UnknownAssetError("The page has no such file.")
     return Response(file.read_bytes(), media_type=MEDIA_TYPES[suffix])
