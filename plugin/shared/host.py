@@ -169,7 +169,36 @@ class Host(object):
         """Put the layers into the document, in one undo step, and return their group.
 
         Raises:
-            PluginError: the document is gone.
+            PluginError: the document or the source layer is gone, or was changed.
+        """
+        # The user can close the image or delete the layer while the job runs, and also while
+        # layer after layer is inserted.
+        self._check_source()
+        try:
+            return self.insert_layers(outcome)
+        except Exception:
+            self._check_source()
+            raise
+
+    def _check_source(self):
+        # type: () -> None
+        if not self.has_source():
+            raise PluginError(
+                "The photo was closed or its layer deleted while it was being restored, so there "
+                "is no place for the result: open it and run again."
+            )
+
+    def has_source(self):
+        # type: () -> bool
+        """Whether the image is still open and the source layer still in it."""
+        raise NotImplementedError
+
+    def insert_layers(self, outcome):
+        # type: (Outcome) -> Any
+        """`insert` while the source is there; what fails half-way takes its layers out again.
+
+        Raises:
+            PluginError: the source layer was changed, so that the result does not fit.
         """
         raise NotImplementedError
 

@@ -56,7 +56,10 @@ class PlainHost(Host):
     def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
         return work(self.watcher)
 
-    def insert(self, outcome: Outcome) -> str:
+    def has_source(self) -> bool:
+        return True
+
+    def insert_layers(self, outcome: Outcome) -> str:
         self.inserted.append(outcome)
         return "group"
 

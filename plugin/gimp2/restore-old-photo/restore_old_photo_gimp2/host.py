@@ -4,7 +4,6 @@ from __future__ import absolute_import, division, unicode_literals
 
 import gimp
 from restore_old_photo_shared.compat import process_exists
-from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Host, Watcher
 
 from . import insertion, source
@@ -62,29 +61,16 @@ class Gimp2Host(Host):
         finally:
             pdb.gimp_progress_end()
 
-    def insert(self, outcome):
+    def has_source(self):
+        # type: () -> bool
+        return bool(pdb.gimp_image_is_valid(self.image) and pdb.gimp_item_is_valid(self.source))
+
+    def insert_layers(self, outcome):
         # type: (Outcome) -> gimp.GroupLayer
-        # The user can close the image or delete the layer while the job runs, and also while
-        # layer after layer is inserted.
-        self.check_source()
         source.check_place(self.source)
         assert self.picture is not None
         self.picture.check_size(self.source.width, self.source.height)
-        job = insertion.Job(self.source, self.picture, outcome, self.language)
-        try:
-            return insertion.insert(job)
-        except Exception:
-            self.check_source()
-            raise
-
-    def check_source(self):
-        # type: () -> None
-        """Raise PluginError if the image or the source is gone."""
-        if not pdb.gimp_image_is_valid(self.image) or not pdb.gimp_item_is_valid(self.source):
-            raise PluginError(
-                "The photo was closed or its layer deleted while it was being restored, so there "
-                "is no place for the result: open it and run again."
-            )
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence):
         # type: (Text) -> None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gi
-from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Host, Outcome, Picture, Watcher
 from restore_old_photo_shared.languages import Language
 
@@ -59,27 +58,14 @@ class Gimp3Host(Host):
             return progress.wait_quietly(work, self.language)
         return progress.ProgressWindow(self.window_title, self.language).wait(work)
 
-    def insert(self, outcome: Outcome) -> Gimp.GroupLayer:
-        # The user can close the image or delete the layer while the job runs, and also while
-        # layer after layer is inserted.
-        self.check_source()
+    def has_source(self) -> bool:
+        return bool(self.image.is_valid() and self.source.is_valid())
+
+    def insert_layers(self, outcome: Outcome) -> Gimp.GroupLayer:
         source.check_place(self.source)
         assert self.picture is not None
         self.picture.check_size(self.source.get_width(), self.source.get_height())
-        job = insertion.Job(self.source, self.picture, outcome, self.language)
-        try:
-            return insertion.insert(job)
-        except Exception:
-            self.check_source()
-            raise
-
-    def check_source(self) -> None:
-        """Raise PluginError if the image or the source is gone."""
-        if not self.image.is_valid() or not self.source.is_valid():
-            raise PluginError(
-                "The photo was closed or its layer deleted while it was being restored, so there "
-                "is no place for the result: open it and run again."
-            )
+        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
 
     def tell(self, sentence: str) -> None:
         Gimp.message(sentence)
