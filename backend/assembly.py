@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import cv2
 import numpy as np
 import torch
 
@@ -25,7 +24,8 @@ from backend.results import (
     ResultLayer,
     Stage,
 )
-from backend.tensors import to_image, to_pixels
+from backend.tensors import dilate, to_image, to_pixels
+from backend.transparency import visible_color
 
 
 class Assembly:
@@ -50,14 +50,12 @@ class Assembly:
         self._notes: list[Note] = []
         self._seconds: dict[Stage, float] = {}
         self.size = photo.size
-        self.photo_color: Pixels = visible_color(photo)
+        self._see(visible_color(photo))
         self.gray = is_gray(self.photo_color)
         # Channels that differ by a level or so are kept where nothing else changes.
         self._nearly_gray = self.gray and bool(
             (self.photo_color != self.photo_color[..., :1]).any()
         )
-        self.color: Pixels = self.photo_color.copy()
-        self.image = to_image(self.color)
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[Monitor]:
@@ -70,8 +68,13 @@ class Assembly:
 
     def add_mask(self, damage: Mask) -> Mask:
         """Returns the mask without the pixels that nobody sees."""
-        if self._photo.alpha is not None:
-            damage = np.where(self._photo.alpha == 0, 0, damage).astype(np.uint8)
+        alpha = self._photo.alpha
+        if alpha is not None:
+            hidden = alpha == 0
+            damage = np.where(hidden, 0, damage).astype(np.uint8)
+            if (dilate(damage, 1)[hidden] > 0).any():
+                # Damage that goes on beyond the edge would be repaired from itself.
+                self._see(visible_color(self._photo, damage))
         self._add("mask", "Scratch mask", damage[..., None], None, self._whole)
         if (damage >= 128).all():
             self._send(
@@ -103,6 +106,11 @@ class Assembly:
         final = self._photo.with_color(color)
         return Result(self._layers, final.pixels, self._model, self._notes, self._seconds)
 
+    def _see(self, color: Pixels) -> None:
+        self.photo_color = color
+        self.color: Pixels = color.copy()
+        self.image = to_image(color)
+
     @property
     def _whole(self) -> Box:
         return Box(0, 0, self.size.width, self.size.height)
@@ -126,21 +134,3 @@ class Assembly:
         if isinstance(event, Note):
             self._notes.append(event)
         self._on_event(event)
-
-
-def visible_color(photo: Picture) -> Pixels:
-    """The colours, with those that full transparency hides replaced by the nearest visible ones."""
-    alpha = photo.alpha
-    if alpha is None or alpha.all() or not alpha.any():
-        return photo.color
-    hidden = (alpha == 0).astype(np.uint8)
-    _, labels = cv2.distanceTransformWithLabels(
-        hidden, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    # Each visible pixel has a label of its own, and each hidden one the label of its nearest.
-    source = np.zeros(int(labels.max()) + 1, dtype=np.int64)
-    source[labels[hidden == 0]] = np.flatnonzero(hidden.ravel() == 0)
-    color = photo.color.copy()
-    flat = photo.color.reshape(-1, color.shape[2])
-    color[hidden > 0] = flat[source[labels[hidden > 0]]]
-    return color

@@ -6,6 +6,7 @@ between their latent spaces.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -30,6 +31,9 @@ statistics over it. In larger ones only regions with damage run, with the statis
 
 HALF = 128
 """From this value of a soft mask on a pixel is taken as damaged."""
+
+LEAST = 8
+"""A place where the mask is fainter throughout is none: its repair could not be seen."""
 
 HOLE_GROWTH = 1
 """Pixels around it are partly damaged, and would be continued into the hole."""
@@ -84,9 +88,23 @@ def _hole(damage: Mask, *, is_filled: bool) -> Mask:
     """(H, W), 1 where the networks are told that the picture is damaged, else 0."""
     if is_filled:
         return np.zeros_like(damage)
-    return (dilate(np.where(damage >= HALF, 255, 0).astype(np.uint8), HOLE_GROWTH) > 0).astype(
-        np.uint8
-    )
+    half = (damage >= HALF).astype(np.uint8)
+    return dilate(half | _half_of_faint_places(damage), HOLE_GROWTH)
+
+
+def _half_of_faint_places(damage: Mask) -> Mask:
+    """(H, W), 1 where a place that is selected in part only has half of its own highest value."""
+    result = np.zeros_like(damage)
+    if not ((damage >= LEAST) & (damage < HALF)).any():
+        return result
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((damage >= LEAST).astype(np.uint8))
+    faint = np.setdiff1d(np.unique(labels), labels[damage >= HALF])
+    for label in faint[faint > 0]:
+        x, y, width, height = (int(value) for value in boxes[label, :4])
+        box = Box(x, y, x + width, y + height).slices
+        place = np.where(labels[box] == label, damage[box], 0)
+        result[box] |= (place * 2 >= place.max()).astype(np.uint8)
+    return result
 
 
 def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:

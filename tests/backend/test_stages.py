@@ -11,12 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.assembly import visible_color
 from backend.composition import composite
 from backend.device import choose_device, memory_errors_explained
 from backend.errors import DeviceError
 from backend.geometry import Box, Size
-from backend.images import Picture, as_depth, bounding_box
+from backend.images import as_depth, bounding_box
 from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
 from backend.networks import Networks
@@ -174,15 +173,6 @@ def test_tone_needs_known_pixels_and_reaches_the_middle_of_large_holes() -> None
     np.testing.assert_array_equal(match_tone(repaired, source, known), repaired)
     known[:, :20] = 1
     np.testing.assert_allclose(match_tone(repaired, source, known), source, atol=1e-3)
-
-
-def test_hidden_colours_are_those_of_the_nearest_visible_pixel() -> None:
-    pixels = noise(3, 5, 4)
-    pixels[..., 3] = 255
-    pixels[:, 2:, 3] = 0
-    shown = visible_color(Picture(pixels))
-    np.testing.assert_array_equal(shown[:, :2], pixels[:, :2, :3])
-    np.testing.assert_array_equal(shown[:, 2:], pixels[:, 1:2, :3].repeat(3, axis=1))
 
 
 def test_the_bounding_box_is_the_smallest() -> None:

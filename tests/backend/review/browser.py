@@ -181,9 +181,12 @@ class Page:
         return width, height, base64.b64decode(encoded)
 
     def fetch_saved(self, name: str) -> Path:
-        """Wait until a download is whole."""
+        """Wait until a download is whole.
+
+        Chromium reserves the name with an empty file, and renames the whole download to it.
+        """
         path = self.downloads / name
-        self.wait(path.is_file)
+        self.wait(lambda: path.is_file() and path.stat().st_size > 0)
         return path
 
     def complaints(self) -> list[str]:

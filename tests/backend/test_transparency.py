@@ -1,0 +1,98 @@
+"""Photos with transparent parts: what is hidden there neither shows nor disturbs."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from backend.demo import load_portrait
+from backend.images import Mask, Picture, Pixels
+from backend.networks import Networks
+from backend.options import Options
+from backend.pipeline import restore
+from backend.results import Result
+from backend.transparency import visible_color
+from tests.backend.photos import noise, portrait
+
+HIDDEN = 220
+"""Columns of the portrait from here on are transparent."""
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return Networks.for_options(Options(device="cpu"))
+
+
+def run(pixels: Pixels, mask: Mask | None, options: Options, networks: Networks) -> Result:
+    return restore(Picture(pixels), mask, options, networks, lambda _: None, lambda: False)
+
+
+def cut_out(color: Pixels, visible: Mask) -> Pixels:
+    """(H, W, 4), black where it is transparent, as programs leave it."""
+    return np.dstack([np.where(visible[..., None] > 0, color, 0), visible]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_visible_colours_stay_and_hidden_ones_lie_between_them(channels: int, depth: int) -> None:
+    pixels = noise(40, 50, channels, depth)
+    pixels[..., -1] = np.iinfo(pixels.dtype).max
+    pixels[5:30, 20:, -1] = 0
+    pixels[5:30, 20:, :-1] = np.iinfo(pixels.dtype).max
+    shown = visible_color(Picture(pixels))
+    visible = pixels[..., -1] > 0
+    assert shown.dtype == pixels.dtype
+    np.testing.assert_array_equal(shown[visible], pixels[visible][:, :-1])
+    assert shown[~visible].max() <= shown[visible].max()
+    assert shown[~visible].min() >= shown[visible].min()
+
+
+def test_nothing_is_filled_from_damage() -> None:
+    pixels = np.full((60, 60, 4), 100, dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[:, 30:] = 0
+    damage = np.zeros((60, 60), dtype=np.uint8)
+    damage[:, 25:30] = 255
+    pixels[:, 25:30, :3] = 255
+    shown = visible_color(Picture(pixels), damage)
+    assert (shown[:, 30:] == 100).all()
+
+
+def test_damage_up_to_a_transparent_edge_is_repaired_from_the_picture(networks: Networks) -> None:
+    visible = np.full(portrait().shape[:2], 255, dtype=np.uint8)
+    visible[:, HIDDEN:] = 0
+    damage = np.zeros_like(visible)
+    damage[100:112, HIDDEN - 40 :] = 255
+    color = portrait().copy()
+    color[damage > 0] = 255
+    options = Options(scratches="mask", whole_picture=False, enhance_faces=False)
+    final = run(cut_out(color, visible), damage, options, networks).final[..., :3]
+    wrong = np.abs(final.astype(float) - portrait())[100:112, HIDDEN - 20 : HIDDEN]
+    # Continued from damage beyond the edge as well, the last columns would be 59 levels off.
+    assert wrong.mean(axis=(0, 2)).max() < 10
+
+
+def test_the_shape_of_a_cut_out_is_no_scratch(networks: Networks) -> None:
+    photo = load_portrait()
+    visible = np.zeros(photo.shape[:2], dtype=np.uint8)
+    cv2.ellipse(visible, (177, 302), (195, 200), 0, 0, 360, 255, -1)
+    options = Options(repair_scratches=False, whole_picture=False, enhance_faces=False)
+    found = run(cut_out(photo, visible), None, options, networks).layers[0].pixels
+    assert not found.any()
+
+
+@pytest.mark.parametrize("value", [20, 90, 127])
+def test_a_place_that_is_selected_in_part_is_repaired_in_part(
+    value: int, networks: Networks
+) -> None:
+    color = portrait().copy()
+    mask = np.zeros(color.shape[:2], dtype=np.uint8)
+    mask[100:112, 60:120] = value
+    color[100:112, 60:120] = 255
+    options = Options(scratches="mask", whole_picture=False, enhance_faces=False)
+    final = run(color, mask, options, networks).final.astype(float)
+    before = np.abs(color.astype(float) - portrait())[mask > 0].mean()
+    after = np.abs(final - portrait())[mask > 0].mean()
+    # A perfect repair would take away the share that is selected.
+    assert after < before * (1 - 0.7 * value / 255)
