@@ -71,7 +71,15 @@ def is_photo(path: Path) -> bool:
     """Whether a folder's file is taken: by its ending, and not one that this program made."""
     is_own = OWN_OUTPUT.search(path.stem) is not None
     known = path.suffix.lower() in FORMATS
-    return known and not is_own and not path.name.startswith(".") and path.is_file()
+    return known and not is_own and not path.name.startswith(".") and _may_be_file(path)
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:
+        # Nobody may look what it is; reading it will say so, where leaving it out would not.
+        return True
 
 
 def resolve_output(chosen: Path | None, arguments: Sequence[Path]) -> Output:

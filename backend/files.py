@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import stat
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
+from backend.files_faults import faults_explained
 from backend.files_metadata import fitting_profile, read_exif, read_metadata, with_resolution
 from backend.files_pixels import OPPOSITE, eight_bit_pixels, oriented
 from backend.files_png import is_sixteen_bit_png, read_sixteen_bit_png, write_sixteen_bit_png
@@ -64,62 +63,8 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
     Raises:
         InputError: one sentence about why it cannot be used.
     """
-    try:
-        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
-            # Reading one could wait for ever, and goes forwards only.
-            raise InputError(
-                "{name} is a pipe or a device, not a file: save the photo in a file first.",
-                code="file-kind",
-                name=str(path),
-            )
-        with _large_pictures_allowed():
-            return _load(path, upright)
-    except FileNotFoundError as error:
-        raise InputError(
-            "{path} does not exist: check the name.", code="file-missing", path=str(path)
-        ) from error
-    except IsADirectoryError as error:
-        raise InputError(
-            "{path} is a folder, not a photo.", code="file-is-folder", path=str(path)
-        ) from error
-    except PermissionError as error:
-        raise InputError(
-            "{path} may not be read: check its permissions.",
-            code="file-permission",
-            path=str(path),
-        ) from error
-    except UnidentifiedImageError as error:
-        if path.stat().st_size == 0:
-            raise InputError(
-                "{name} is empty: copy it again.", code="file-empty", name=path.name
-            ) from error
-        raise InputError(
-            "{name} is no PNG, JPEG, TIFF or WebP picture: convert it to one of them.",
-            code="file-format",
-            name=path.name,
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise InputError(
-            "{name} has more than {megapixels} megapixels: make it smaller.",
-            code="file-too-large",
-            name=path.name,
-            megapixels=MOST_PIXELS // 1_000_000,
-        ) from error
-    except (
-        *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error),
-    ) as error:
-        # Those of the system have a number; the others Pillow and tifffile raise for truncated or
-        # contradictory bytes.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(
-                "{name} cannot be read ({reason}): check its name and its disk.",
-                code="file-not-read",
-                name=str(path),
-                reason=str(error.strerror),
-            ) from error
-        raise InputError(
-            "{name} is damaged: copy or scan it again.", code="file-damaged", name=path.name
-        ) from error
+    with faults_explained(path, MOST_PIXELS), _large_pictures_allowed():
+        return _load(path, upright)
 
 
 def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> None:
@@ -139,7 +84,8 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
     if not overwrite and path.exists():
         raise InputError(f"{path} exists already: choose another name.", code="file-exists")
     check_fits(picture, path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Without the name of the photo, which may be as long as the disk allows.
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         # Made here and exclusively, so that the file gets the user's usual permissions.
         with partial.open("xb") as stream:
@@ -196,7 +142,7 @@ def _large_pictures_allowed() -> Iterator[None]:
 
 
 def _load(path: Path, upright: bool) -> Picture:
-    page = find_page(path) if is_tiff(path) else None
+    page = find_page(path, MOST_PIXELS) if is_tiff(path) else None
     try:
         image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP"))
     except UnidentifiedImageError:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import tifffile
+from PIL import Image
 
 from backend.errors import InputError
 from backend.files_metadata import (
@@ -46,20 +47,13 @@ def is_tiff(path: Path) -> bool:
         return stream.read(4) in TIFF_SIGNATURES
 
 
-def find_page(path: Path) -> TiffPage:
+def find_page(path: Path, most_pixels: int) -> TiffPage:
     """Look for the one page that is not the thumbnail of another.
 
     Raises:
+        DecompressionBombError: it says that it has more pixels than `most_pixels`.
         InputError: several pages, or samples that are no 8 or 16-bit gray or RGB.
-        ValueError: contradictory tags.
     """
-    try:
-        return _find_page(path)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"The tags of {path.name} contradict each other.") from error
-
-
-def _find_page(path: Path) -> TiffPage:
     with tifffile.TiffFile(path) as file:
         # A reduced page is the thumbnail of another.
         pages: list[Any] = list(file.pages)
@@ -72,6 +66,8 @@ def _find_page(path: Path) -> TiffPage:
             )
         index = whole[0] if whole else 0
         page = pages[index]
+        if page.imagewidth * page.imagelength > most_pixels:
+            raise Image.DecompressionBombError(f"{page.imagewidth} x {page.imagelength} pixels")
         bits, is_integer = page.bitspersample, int(page.sampleformat) == 1
         if not is_integer:
             raise InputError(
@@ -122,9 +118,9 @@ def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
 def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
     try:
         return page.asarray()
-    except (KeyError, ValueError) as error:
-        # tifffile needs another package for LZW and the like; OpenCV brings them, for 1, 3 and 4
-        # channels.
+    except (ImportError, KeyError, ValueError) as error:
+        # tifffile needs another package for LZW and the like; OpenCV brings most of them, for 1, 3
+        # and 4 channels.
         _, pages = cv2.imreadmulti(str(path), index, 1, flags=cv2.IMREAD_UNCHANGED)
         decoded = pages[0] if pages else None
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]

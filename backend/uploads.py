@@ -55,15 +55,26 @@ async def read_upload(
         )
     upload = _Upload()
     try:
-        async for chunk in chunks:
+        async for chunk in received(chunks):
             upload.add(chunk)
         return upload.finish()
     except protocol.ProtocolError as error:
         raise UploadError(str(error)) from error
-    except ClientDisconnect as error:
-        raise UploadError("The sender hung up before the end.") from error
     except MemoryError as error:
         raise UploadError(TOO_LARGE, status=413, code="memory") from error
+
+
+async def received(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body as it comes.
+
+    Raises:
+        UploadError: the sender hung up, which is nobody's fault here.
+    """
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except ClientDisconnect as error:
+        raise UploadError("The sender hung up before the end.") from error
 
 
 class _Upload:

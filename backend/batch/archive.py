@@ -6,6 +6,7 @@ in that place whose line is missing is therefore none of ours, and is not replac
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,11 +102,14 @@ class Archive:
         """See that a photo's result replaces nothing but an older one, as the batch made it.
 
         Raises:
-            InputError: it would.
+            InputError: it would, or nobody may look.
         """
         place = self.folder / photo.result
-        if not place.exists():
-            return
+        try:
+            if not place.exists():
+                return
+        except OSError as error:
+            raise _not_written(place, error) from error
         owner = self._manifest.owner(photo.result)
         if owner is None and self._manifest.is_torn(photo.name):
             return
@@ -117,8 +121,8 @@ class Archive:
             )
         if owner.folder != self._source and owner.input_sha256 != sha256:
             raise InputError(
-                f"{place} is the result of another photo, from {owner.folder}: name another "
-                "folder after -o.",
+                f"{place} is the result of another photo, from {owner.folder}: move it away, or "
+                "name another folder after -o.",
                 code="file-exists",
             )
         if not _has_sum(place, owner):
@@ -153,7 +157,7 @@ class Archive:
             InputError: the photo changed meanwhile, or the place cannot be written.
             RestorationError: the manifest cannot be written.
         """
-        if not task.photo.path.exists() or task.photo.path.stat().st_mtime_ns != task.changed:
+        if _time_of_change(task.photo.path) != task.changed:
             raise InputError(
                 f"{task.photo.path} was changed while it was restored: run the same command again.",
                 code="file-changed",
@@ -221,7 +225,7 @@ class Archive:
     def _is_there(self, record: Record) -> bool:
         if record.result is None or self._manifest.owner(record.result) != record:
             return False
-        return (self.folder / record.result).is_file()
+        return os.path.isfile(self.folder / record.result)  # noqa: PTH113 (Path's raises)
 
 
 @contextmanager
@@ -259,6 +263,13 @@ def _has_sum(result: Path, record: Record) -> bool:
         return sha256_of(result) == record.result_sha256
     except OSError:
         return False
+
+
+def _time_of_change(photo: Path) -> int | None:
+    try:
+        return photo.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _suffix(result: str) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from backend.command_files import is_photo
+from backend.command_files import is_folder, is_photo
 from backend.errors import InputError, OptionsError
 
 
@@ -32,9 +32,9 @@ def check_folders(folder: Path, output: Path) -> None:
     Raises:
         OptionsError: the folder does not exist, or lies in the folder of results.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise OptionsError(f"{folder} is no folder: name the folder that holds the photos.")
-    if output.exists() and not output.is_dir():
+    if os.path.exists(output) and not is_folder(output):  # noqa: PTH110
         raise OptionsError(f"{output} is a file: name a folder after -o.")
     if folder.resolve().is_relative_to(output.resolve()):
         raise OptionsError(

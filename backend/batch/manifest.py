@@ -100,8 +100,8 @@ class Manifest:
             record = _read(line)
             if record is not None:
                 self._learn(record)
-            elif begun := _BEGINNING.match(line):
-                self._torn.add(json.loads(begun.group(1)))
+            elif (name := _beginning(line)) is not None:
+                self._torn.add(name)
 
     def latest(self, name: str) -> Record | None:
         """What became of the photo with this name at last."""
@@ -160,4 +160,27 @@ def _read(line: bytes) -> Record | None:
         record = Record(**{**values, "notes": tuple(values.get("notes", ()))})
     except (ValueError, TypeError, AttributeError):
         return None
-    return record if isinstance(record.input, str) else None
+    return record if _is_sound(record) else None
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether the values have their types, so that all who use them may rely on it."""
+    texts = ("input", "folder", "weights_name", "version", "finished", "found")
+    perhaps = ("input_sha256", "result", "result_sha256", "error", "error_code", "trace")
+    return (
+        all(isinstance(getattr(record, name), str) for name in texts)
+        and all(isinstance(getattr(record, name), str | None) for name in perhaps)
+        and all(isinstance(note, str) for note in record.notes)
+        and isinstance(record.options, dict)
+        and isinstance(record.weights, dict)
+        and isinstance(record.seconds, int | float)
+    )
+
+
+def _beginning(line: bytes) -> str | None:
+    """The photo's name at the beginning of a line that is no record."""
+    begun = _BEGINNING.match(line)
+    try:
+        return None if begun is None else str(json.loads(begun.group(1)))
+    except ValueError:
+        return None

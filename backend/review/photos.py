@@ -25,6 +25,7 @@ MOST_PHOTOS = 2
 
 _UNUSUAL = re.compile(r"[^\w .()+,=@&-]+")
 _LONGEST_NAME = 120
+"""Bytes of UTF-8 without the ending; a disk holds names of 255."""
 
 
 class UnknownPhotoError(RestorationError):
@@ -161,4 +162,5 @@ def plain_name(given: str) -> str:
     """A file name from a stranger as one that is harmless in every folder."""
     name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" ").rstrip(" .")
     stem, dot, suffix = name.rpartition(".")
-    return f"{stem[:_LONGEST_NAME]}{dot}{suffix[:10]}" if stem else f"photo{dot}{suffix[:10]}"
+    short = stem.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
+    return f"{short or 'photo'}{dot}{suffix[:10]}"

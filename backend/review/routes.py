@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,7 +27,7 @@ from backend.review.photos import Photo, Photos, WorkSize, plain_name
 from backend.review.preferences import remember_language, remembered_language
 from backend.review.saving import SavedFiles
 from backend.review.sessions import Sessions
-from backend.uploads import UploadError
+from backend.uploads import UploadError, received
 from models.registry import WeightFileError, bundled_files, read_spec
 from plugin.shared import protocol
 
@@ -68,13 +66,16 @@ class Review:
         return {"status": status, "detail": detail}
 
     async def add_photo(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Raises InputError when the file is no photo that can be used."""
-        size = 0
-        with TemporaryDirectory(dir=self.files.folder()) as folder:
-            # Under its own name, which the messages about it say.
-            path = Path(folder) / plain_name(name)
+        """Read a photo's file.
+
+        Raises:
+            InputError: it is no photo that can be used, or there is no room on the disk.
+            UploadError: it is too large, or did not come whole.
+        """
+        with self.files.room(plain_name(name)) as path:
+            size = 0
             with path.open("wb") as file:
-                async for chunk in chunks:
+                async for chunk in received(chunks):
                     size += len(chunk)
                     if size > protocol.MAX_BODY_BYTES:
                         raise UploadError(
@@ -99,7 +100,7 @@ class Review:
         """
         room = self._photos.get(photo_id).picture.size.pixel_count
         values = bytearray()
-        async for chunk in chunks:
+        async for chunk in received(chunks):
             values += chunk
             # One byte too many is enough to be refused.
             del values[room + 1 :]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -55,11 +57,32 @@ class SavedFiles:
 
     def folder(self) -> Path:
         """A private folder, emptied of what a backend that was killed left behind."""
-        if self._folder is None:
+        # Some systems clear temporary folders while this runs.
+        if self._folder is None or not self._folder.is_dir():
             for left_over in run_folder().glob(f"{_PREFIX}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
             self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=run_folder()))
         return self._folder
+
+    @contextmanager
+    def room(self, name: str) -> Iterator[Path]:
+        """A place for a file that came under this name, which messages about it say; gone after.
+
+        Raises:
+            InputError: the disk takes nothing.
+        """
+        try:
+            with tempfile.TemporaryDirectory(dir=self.folder()) as folder:
+                yield Path(folder) / name
+        except OSError as error:
+            raise InputError(
+                "{name} could not be taken in ({reason}): free some space in {folder} and open it "
+                "again.",
+                code="photo-not-kept",
+                name=name,
+                reason=str(error.strerror or error),
+                folder=str(run_folder()),
+            ) from error
 
     def write(self, document: Document, kind: Format) -> tuple[str, str]:
         """Write a document.

@@ -28,6 +28,7 @@ IDLE = ["--scratches", "none", "--strength", "0", "--no-faces"]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 def test_a_turned_tiff_is_turned_once(tmp_path: Path, orientation: int, compression: str) -> None:
     pixels = noise(8, 5, 3)
@@ -139,6 +140,40 @@ def test_a_large_profile_in_png_is_read_back(tmp_path: Path) -> None:
     profile = np.random.default_rng(0).bytes(1_600_000)
     save_picture(Picture(noise(8, 5, 3), Metadata(icc=b"\0" * 20 + profile)), tmp_path / "a.png")
     assert load_picture(tmp_path / "a.png").metadata.icc == b"\0" * 20 + profile
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("compression", ["raw", "tiff_adobe_deflate", "tiff_lzw", "lzma", "zstd"])
+@pytest.mark.parametrize("mode", ["I;16", "RGB"])
+def test_whatever_is_wrong_in_a_tiff_is_one_sentence(
+    tmp_path: Path, mode: str, compression: str
+) -> None:
+    pixels = noise(24, 20, 1, 16)[..., 0] if mode == "I;16" else noise(24, 20, 3)
+    path = tmp_path / "a.tif"
+    Image.fromarray(pixels).save(path, compression=compression, dpi=(300, 300))
+    whole, dice = path.read_bytes(), np.random.default_rng(1)
+    said: list[str] = []
+    for _ in range(150):
+        data = bytearray(whole)
+        # Three bytes anywhere, and one near the ends, where the tags are.
+        places = [*dice.integers(8, len(data), 3), dice.integers(8, 60), -dice.integers(1, 200)]
+        for place in places:
+            data[int(place)] = int(dice.integers(256))
+        path.write_bytes(data)
+        try:
+            load_picture(path)
+        except InputError as error:
+            said.append(str(error))
+    assert said
+    assert all(sentence.endswith(".") for sentence in said)
+
+
+def test_a_name_as_long_as_the_disk_allows_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 251 + ".png")
+    picture = Picture(noise(4, 5, 3))
+    save_picture(picture, path)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert np.array_equal(load_picture(path).pixels, picture.pixels)
 
 
 def test_a_damaged_deflate_tiff_is_told(tmp_path: Path) -> None:

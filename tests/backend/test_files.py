@@ -178,6 +178,10 @@ def write_float_tiff(path: Path) -> None:
     tifffile.imwrite(path, np.zeros((4, 4), dtype=np.float32))
 
 
+def write_zstd_tiff(path: Path) -> None:
+    Image.fromarray(random_pixels(8, 8, 1, np.uint16)[..., 0]).save(path, compression="zstd")
+
+
 def write_truncated_jpeg(path: Path) -> None:
     Image.fromarray(random_pixels(64, 64, 3)).save(path)
     path.write_bytes(path.read_bytes()[:700])
@@ -188,6 +192,7 @@ def write_truncated_jpeg(path: Path) -> None:
     [
         ("cmyk.jpg", lambda path: Image.new("CMYK", (4, 4)).save(path), "color-model"),
         ("float.tif", write_float_tiff, "floating-point"),
+        ("zstd.tif", write_zstd_tiff, "compression"),
         ("animated.webp", write_animated, "animated"),
         ("pages.tif", write_animated, "several-pages"),
         ("picture.gif", lambda path: Image.new("L", (4, 4)).save(path), "file-format"),

@@ -15,6 +15,9 @@ const byId = (id) => document.getElementById(id);
 
 let review = null;
 let parts = null;
+// How many files were chosen so far, and what takes back that the last one is being read.
+let choices = 0;
+let takeBack = () => {};
 
 /** Run something of the user's; a failure becomes a sentence. */
 function attempt(action) {
@@ -37,9 +40,19 @@ function complain(error) {
 
 const openFile = attempt(async (file) => {
   await ready;
+  choices += 1;
+  const choice = choices;
   byId("message").hidden = true;
-  parts.progress.say("work.reading", () => ({ name: file.name }));
-  await openPhoto(await addPhoto(file), "preview");
+  takeBack();
+  takeBack = parts.progress.sayMeanwhile("work.reading", () => ({ name: file.name }));
+  try {
+    const photo = await addPhoto(file);
+    // What was chosen since then may have come sooner.
+    if (choice === choices) await openPhoto(photo, "preview");
+  } catch (error) {
+    if (choice === choices) takeBack();
+    throw error;
+  }
 });
 
 async function openPhoto(photo, size) {

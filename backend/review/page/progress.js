@@ -6,6 +6,7 @@ const byId = (id) => document.getElementById(id);
 
 export class ProgressList {
   #bars = {};
+  #said = null;
 
   constructor() {
     for (const stage of STAGES) {
@@ -57,7 +58,18 @@ export class ProgressList {
     this.#write(() => text(key, values()));
   }
 
+  /** Say it until something else is said; returns what takes it back before that. */
+  sayMeanwhile(key, values) {
+    const before = this.#said;
+    this.say(key, values);
+    const own = this.#said;
+    return () => {
+      if (this.#said === own) this.#write(before);
+    };
+  }
+
   #write(make) {
+    this.#said = make;
     show(byId("status"), make);
   }
 

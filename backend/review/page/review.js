@@ -9,7 +9,8 @@ const FOUND = "found";
 const DETECTION = { repair_scratches: false, whole_picture: false, enhance_faces: false };
 
 export class Review {
-  #base;
+  #base = null;
+  #isClosed = false;
   #layers = [];
   // What made the layers, {id, key, strength, mask}, and what made those of the full size.
   #made = null;
@@ -43,6 +44,7 @@ export class Review {
     const { photo, size } = this;
     const { width, height } = size === "whole" ? photo : photo.preview;
     const pixels = await pixelsOf(photo, size);
+    if (this.#isClosed) return;
     this.#base = { width, height, channels: photo.channels, pixels };
     this.viewer.open(toImage(this.#base));
     this.layerList.describe(null);
@@ -56,10 +58,18 @@ export class Review {
     this.#wantedMask = null;
   }
 
-  /** Leave the photo: its jobs are forgotten. */
+  /** Leave the photo: its jobs are forgotten, and nothing of it is shown any more. */
   close() {
+    this.#isClosed = true;
     this.cancel();
+    if (this.#running) this.progress.stop();
+    this.#running = null;
     for (const made of [this.#made, this.#full]) if (made) forgetJob(made.id);
+  }
+
+  /** Whether the photo is there to be worked on: neither on its way nor left. */
+  get #isOpen() {
+    return this.#base !== null && !this.#isClosed;
   }
 
   /** Whether the mask has changed since the layers were made. */
@@ -72,6 +82,7 @@ export class Review {
    * isSearch: look for scratches anew, although a mask was painted.
    */
   async restore(isSearch = false) {
+    if (!this.#isOpen) return;
     const order = this.#order(this.size, isSearch);
     const isFirst = this.#made === null;
     const layers = [];
@@ -125,12 +136,14 @@ export class Review {
     this.#isDrawing = true;
     requestAnimationFrame(() => {
       this.#isDrawing = false;
+      if (!this.#isOpen) return;
       this.viewer.showAfter(composite(this.#base, this.#layers, this.#views()));
     });
   }
 
   /** Show the mask of a threshold as a veil, while the user looks for the right one. */
   async preview(threshold) {
+    if (!this.#isOpen) return;
     this.#wantedMask = threshold;
     if (this.#detection) return;
     this.#running?.abort();

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -91,3 +95,32 @@ def test_folders_that_cannot_be_are_refused(
 
 def test_results_may_lie_in_a_folder_of_the_archive(tmp_path: Path) -> None:
     check_folders(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root can become nobody"
+)
+def test_a_folder_that_may_be_listed_but_not_entered_is_told_photo_by_photo() -> None:
+    """In a process of nobody's, since root may enter everything."""
+    with tempfile.TemporaryDirectory() as place:
+        scans = Path(place)
+        touch(scans, "good/a.jpg")
+        touch(scans, "shut/b.jpg")
+        scans.chmod(0o755)
+        (scans / "shut").chmod(0o644)
+        script = (
+            "import os, sys; from pathlib import Path;"
+            "from backend.batch.dispatch import _content_of;"
+            "from backend.batch.inputs import find_inputs;"
+            "from backend.errors import InputError;"
+            "os.setuid(65534);"
+            "photos, problems = find_inputs(Path(sys.argv[1]), Path('/tmp/out'));"
+            "assert not problems, problems;"
+            "print([photo.name for photo in photos]);"
+            "_content_of(photos[1])"
+        )
+        command = [sys.executable, "-c", script, place]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.stdout.strip() == "['good/a.jpg', 'shut/b.jpg']", answer.stderr
+    assert "InputError" in answer.stderr
+    assert "Permission denied" in answer.stderr

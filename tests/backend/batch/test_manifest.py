@@ -29,6 +29,8 @@ RECORD = Record(
     ("one note", "another"),
 )
 
+WRONG = {"result": 3, "folder": None, "notes": [1], "seconds": "2", "options": [], "weights": "w"}
+
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
@@ -74,12 +76,15 @@ def test_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "m"
     Manifest(path).add(RECORD)
     newer = {**json.loads(path.read_bytes()), "input": "new", "mood": "sepia"}
-    lines = [b"[]", b"7", b"{}", b"\xff\xfe", b'{"input": 3}', json.dumps(newer).encode()]
+    wrong = [{**newer, "input": "wrong", name: value} for name, value in WRONG.items()]
+    lines = [b"[]", b"7", b"{}", b"\xff\xfe", b'{"input": 3}', rb'{"input": "\x", "folder"']
+    lines += [json.dumps(values).encode() for values in (newer, *wrong)]
     with path.open("ab") as file:
         file.write(b"\n".join(lines) + b"\n")
     manifest = Manifest(path)
     assert manifest.latest("a/b.jpg") == RECORD
     assert manifest.latest("new") == replace(RECORD, input="new")
+    assert manifest.latest("wrong") is None
 
 
 def test_content_options_and_weights_make_the_key() -> None:

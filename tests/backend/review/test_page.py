@@ -80,8 +80,44 @@ def test_a_file_that_is_no_photo_is_refused_in_one_sentence(page: Page, tmp_path
     assert "letter.txt is no PNG, JPEG, TIFF or WebP picture" in page.text("#message-text")
     page.find("#message-close").click()
     assert not page.find("#message").is_displayed()
+    assert page.text("#status") == "Nothing to do yet."
     # The browser itself notes each refusal; nothing else may be said.
     assert all("400" in entry for entry in page.complaints())
+
+
+@pytest.mark.parametrize("slow", ["/review/photos", "/pixels"])
+def test_of_two_photos_the_one_chosen_last_is_shown(
+    page: Page, photo: Path, large_photo: Path, slow: str
+) -> None:
+    page.run(
+        """
+        const fetchNow = window.fetch;
+        window.held = null;
+        window.fetch = async (path, ...rest) => {
+            if (window.held !== null || !path.includes(arguments[0])) {
+                return fetchNow(path, ...rest);
+            }
+            window.held = false;
+            while (!window.held) await new Promise((done) => setTimeout(done, 20));
+            const answer = await fetchNow(path, ...rest);
+            const whole = await answer.arrayBuffer();
+            // After all that the page does with it at once.
+            setTimeout(() => (window.held = "answered"), 300);
+            return new Response(whole, answer);
+        };
+        """,
+        slow,
+    )
+    page.drop(photo)
+    page.wait(lambda: page.run("return window.held === false"))
+    page.drop(large_photo)
+    page.wait_for_status(DONE)
+    page.run("window.held = true")
+    page.wait(lambda: page.run("return window.held === 'answered'"))
+    assert page.text("#photo-name") == large_photo.name
+    assert page.text("#status").startswith(DONE)
+    assert np.array_equal(shown(page, "before").shape, shown(page).shape)
+    assert not page.complaints()
 
 
 def test_the_page_is_gone_when_the_backend_is(browser_page: Page, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -140,6 +141,16 @@ def test_a_file_that_is_no_photo_is_one_sentence(page: httpx.Client, name: str) 
     answer = page.post("/review/photos", content=b"no photo", headers=headers)
     assert code_of(answer) == (400, "file-format")
     assert "/" not in answer.json()["message"]
+
+
+def test_photos_are_taken_in_although_the_private_folder_was_cleared(
+    backend: ReviewBackend, page: httpx.Client, photo: Path
+) -> None:
+    add_photo(page, photo)
+    assert list((backend.home / "run").glob("review-*"))
+    for folder in (backend.home / "run").glob("review-*"):
+        shutil.rmtree(folder)
+    add_photo(page, photo)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -237,6 +239,17 @@ def test_what_a_killed_backend_left_behind_is_removed(
     files.write(document(3, 8), "png")
     files.close()
     assert not folder.exists()
+
+
+def test_a_full_disk_is_told_to_who_sends_a_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
+    files = SavedFiles()
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(InputError, match=r"a\.png could not be taken in"), files.room("a.png"):
+        raise full
+    assert list(files.folder().iterdir()) == []
 
 
 def test_orders_that_nobody_fetches_do_not_fill_the_disk(

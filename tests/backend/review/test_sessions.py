@@ -46,6 +46,7 @@ def test_several_pages_have_keys_of_their_own() -> None:
         ("", "photo"),
         (".png", "photo.png"),
         ("x" * 500 + ".png", "x" * 120 + ".png"),
+        ("写" * 100 + ".png", "写" * 40 + ".png"),
     ],
 )
 def test_a_strangers_file_name_becomes_harmless(given: str, name: str) -> None:

@@ -79,7 +79,7 @@ def forms(text: str | list[str]) -> list[str]:
 
 def used_keys() -> set[str]:
     keys = set(re.findall(r'data-(?:text|label)="([\w.]+)"', HTML))
-    keys |= set(re.findall(r'\b(?:text|say)\(\s*"([\w.]+)"', SCRIPTS))
+    keys |= set(re.findall(r'\b(?:text|say|sayMeanwhile)\(\s*"([\w.]+)"', SCRIPTS))
     keys |= set(re.findall(r'\bkey: "([\w.]+)"', SCRIPTS))
     for beginning, ending in re.findall(r"text\(`([\w.]+)\.\$\{\w+\}([\w.]*)`", SCRIPTS):
         (words,) = re.findall(rf"const {LISTS[beginning]} = \[(.*?)\]", SCRIPTS)
@@ -136,7 +136,9 @@ def test_the_page_itself_holds_no_words() -> None:
 
 
 def test_the_values_of_a_string_are_those_that_it_is_given() -> None:
-    given = re.findall(r'\b(?:text|say)\(\s*"([\w.]+)",\s*(?:\(\) => \()?\{([^}]*)\}', SCRIPTS)
+    given = re.findall(
+        r'\b(?:text|say|sayMeanwhile)\(\s*"([\w.]+)",\s*(?:\(\) => \()?\{([^}]*)\}', SCRIPTS
+    )
     assert len(given) > 10
     for key, values in given:
         names = set(re.findall(r"(?:^|,)\s*(\w+)\s*(?=[:,]|$)", values))
