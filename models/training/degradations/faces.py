@@ -18,7 +18,7 @@ from models.training.degradations.jpeg import compression
 SIDES = (64, 96, 128, 192, 256)
 """Sides, in pixels of the photo, of the square that becomes a crop of 256 pixels."""
 
-_SHARES = (0.15, 0.25, 0.25, 0.2, 0.15)
+_SHARES = (0.25, 0.15, 0.15, 0.2, 0.25)
 
 
 def printed_faces(faces: Tensor, dice: Dice) -> Tensor:

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "only-preview": "the page restores at full size before it saves",
     "unknown-asset": "a path that the page does not ask for",
 }
+# A string that a script shows, up to the end of its key.
+SAID = r'\b(?:text|say|sayMeanwhile)\(\s*"([\w.]+)'
 # What the page calls as the plug-in does.
 SAME = {
     "app": "Restore Old Photo",
@@ -79,7 +81,7 @@ def forms(text: str | list[str]) -> list[str]:
 
 def used_keys() -> set[str]:
     keys = set(re.findall(r'data-(?:text|label)="([\w.]+)"', HTML))
-    keys |= set(re.findall(r'\b(?:text|say|sayMeanwhile)\(\s*"([\w.]+)"', SCRIPTS))
+    keys |= set(re.findall(SAID + '"', SCRIPTS))
     keys |= set(re.findall(r'\bkey: "([\w.]+)"', SCRIPTS))
     for beginning, ending in re.findall(r"text\(`([\w.]+)\.\$\{\w+\}([\w.]*)`", SCRIPTS):
         (words,) = re.findall(rf"const {LISTS[beginning]} = \[(.*?)\]", SCRIPTS)
@@ -136,9 +138,7 @@ def test_the_page_itself_holds_no_words() -> None:
 
 
 def test_the_values_of_a_string_are_those_that_it_is_given() -> None:
-    given = re.findall(
-        r'\b(?:text|say|sayMeanwhile)\(\s*"([\w.]+)",\s*(?:\(\) => \()?\{([^}]*)\}', SCRIPTS
-    )
+    given = re.findall(SAID + r'",\s*(?:\(\) => \()?\{([^}]*)\}', SCRIPTS)
     assert len(given) > 10
     for key, values in given:
         names = set(re.findall(r"(?:^|,)\s*(\w+)\s*(?=[:,]|$)", values))
