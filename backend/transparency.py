@@ -36,6 +36,6 @@ def visible_color(photo: Picture, damage: Mask | None = None) -> Pixels:
     # Channel by channel, since a large picture is held several times.
     for channel in range(color.shape[2]):
         values = torch.from_numpy(color[..., channel].astype(np.float32))[None, None]
-        filled = fill_smoothly(values, mask)[0, 0].round_().numpy()
-        color[..., channel][hidden] = as_depth(filled, color)[hidden]
+        filled = fill_smoothly(values, mask)[0, 0].numpy()[hidden]
+        color[..., channel][hidden] = as_depth(np.round(filled), color)
     return color

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
@@ -23,14 +24,14 @@ def fill_smoothly(image: Tensor, mask: Tensor) -> Tensor:
     Source:
         S. J. Gortler et al., "The lumigraph", SIGGRAPH 1996, section 3.4 (push and pull).
     """
-    known = (mask < 0.5).to(image.dtype)
+    known = mask < 0.5
     values = image * known
     height, width = image.shape[2:]
-    if bool((known == 1).all()) or (height == 1 and width == 1):
+    if bool(known.all()) or (height == 1 and width == 1):
         return values
-    share = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+    share = F.avg_pool2d(known.to(image.dtype), 2, ceil_mode=True, count_include_pad=False)
     mean = F.avg_pool2d(values, 2, ceil_mode=True, count_include_pad=False)
     mean = mean / share.clamp_min(1e-6)
     coarse = fill_smoothly(mean, (share == 0).to(image.dtype))
     enlarged = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-    return values + (1 - known) * enlarged
+    return torch.where(known, values, enlarged)
