@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -37,7 +38,7 @@ class Guard:
     Args:
         app: who answers.
         facts: port and token.
-        touch: called for each request that passes.
+        visit: the context in which each request that passes is answered.
         is_page_key: knows the keys of open pages.
     """
 
@@ -45,13 +46,13 @@ class Guard:
         self,
         app: App,
         facts: protocol.Runtime,
-        touch: Callable[[], None],
+        visit: Callable[[], AbstractContextManager[None]],
         is_page_key: Callable[[str], bool],
     ) -> None:
         self._app = app
         self._hosts = {f"{name}:{facts.port}".encode() for name in (HOST, "localhost")}
         self._authorization = f"Bearer {facts.token}".encode()
-        self._touch = touch
+        self._visit = visit
         self._is_page_key = is_page_key
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -61,9 +62,9 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        self._touch()
         answer = _with_page_headers(send) if scope["path"].startswith(PAGE) else send
-        await self._app(scope, receive, answer)
+        with self._visit():
+            await self._app(scope, receive, answer)
 
     def _refusal(
         self, method: str, path: str, headers: list[tuple[bytes, bytes]]

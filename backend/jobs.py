@@ -7,7 +7,8 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -20,6 +21,8 @@ TOO_LARGE = (
     "The picture is too large for this computer's memory: close other programs, or scale it down, "
     "then try again."
 )
+FETCH_SECONDS = 60.0
+"""A finished job that somebody asked for so recently is still being fetched."""
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -73,10 +76,16 @@ class Job:
         self._layers: dict[int, LayerData] = {}
         self._cancel = threading.Event()
         self._changed = threading.Condition()
+        self._last_use = time.monotonic()
 
     @property
     def state(self) -> State:
         return self._state
+
+    @property
+    def last_use(self) -> float:
+        """When it went on, ended, or was asked for, by the monotonic clock."""
+        return self._last_use
 
     @property
     def is_finished(self) -> bool:
@@ -97,10 +106,12 @@ class Job:
         """The encoded events after the first `seen`; an empty list when none comes in time."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._lines) > seen, timeout_seconds)
+            self._last_use = time.monotonic()
             return self._lines[seen:]
 
     def layer(self, index: int) -> LayerData:
         """Raises UnknownJobError when the job has no such layer, or no more."""
+        self._last_use = time.monotonic()
         try:
             return self._layers[index]
         except KeyError:
@@ -149,6 +160,7 @@ class Job:
     def _finish(self, state: State, event: protocol.Event) -> None:
         self._lines.append(protocol.encode_event(event))
         self._state = state
+        self._last_use = time.monotonic()
         self._body = None
         if state == "cancelled":
             self._layers.clear()
@@ -177,7 +189,7 @@ class JobStore:
     Args:
         restorer: does a job.
         log_name: the log file, for messages.
-        keep: how many finished jobs are kept with their layers.
+        keep: how many finished jobs are kept with their layers, besides those still being fetched.
         limit: how many jobs may wait; each holds its picture in memory.
     """
 
@@ -193,6 +205,7 @@ class JobStore:
         self._running: Job | None = None
         self._closed = False
         self._last_use = time.monotonic()
+        self._visitors = 0
         self._changed = threading.Condition()
         # A daemon, because a hanging job must not keep the process alive.
         self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
@@ -241,20 +254,29 @@ class JobStore:
 
     def forget_finished(self) -> None:
         """Give the memory of all finished jobs back."""
-        self._trim(0)
+        with self._changed:
+            for job in [job for job in self._jobs.values() if job.is_finished]:
+                del self._jobs[job.id]
 
     @property
     def is_busy(self) -> bool:
         with self._changed:
             return self._running is not None or any(not job.is_finished for job in self._queue)
 
-    def touch(self) -> None:
-        """Somebody used this backend just now."""
-        self._last_use = time.monotonic()
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """Somebody uses this backend inside the context; all visits come from one thread."""
+        self._visitors += 1
+        try:
+            yield
+        finally:
+            self._visitors -= 1
+            self._last_use = time.monotonic()
 
     def idle_seconds(self) -> float:
-        """How long nobody has used it; 0 while a job waits or runs."""
-        return 0.0 if self.is_busy else time.monotonic() - self._last_use
+        """How long nobody has used it; 0 while somebody does, or a job waits or runs."""
+        is_used = self._visitors > 0 or self.is_busy
+        return 0.0 if is_used else time.monotonic() - self._last_use
 
     def close(self, timeout_seconds: float = 3.0) -> None:
         """Cancel all jobs and wait for the running one to stop, but not for long."""
@@ -276,12 +298,18 @@ class JobStore:
                     return
                 self._running = job = self._queue.popleft()
             job.run(self._restorer, self._log_name)
-            self._trim(self._keep)
+            self._trim()
             # Otherwise this name would keep the last job's layers alive.
             del job
 
-    def _trim(self, keep: int) -> None:
+    def _trim(self) -> None:
+        """Forget what ended long ago; what was cancelled holds nothing that could be kept."""
+        before = time.monotonic() - FETCH_SECONDS
         with self._changed:
-            finished = [job.id for job in self._jobs.values() if job.is_finished]
-            for job_id in finished[: max(len(finished) - keep, 0)]:
-                del self._jobs[job_id]
+            finished = [job for job in self._jobs.values() if job.is_finished]
+            finished.sort(key=lambda job: job.last_use)
+            holding = [job for job in finished if job.state != "cancelled"]
+            kept = holding[max(len(holding) - self._keep, 0) :]
+            for job in finished:
+                if job not in kept and job.last_use < before:
+                    del self._jobs[job.id]

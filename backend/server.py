@@ -129,7 +129,7 @@ def create_app(
         return {"status": "ending"}
 
     app.include_router(make_router(review))
-    return Guard(app, facts, store.touch, review.sessions.is_key)
+    return Guard(app, facts, store.visit, review.sessions.is_key)
 
 
 async def _event_lines(job: Job, request: Request) -> AsyncIterator[bytes]:

@@ -7,16 +7,26 @@ without an image editor is decided in run.py and masks.py.
 from __future__ import absolute_import, division, unicode_literals
 
 from .errors import PluginError
-from .languages import ENGLISH
+from .languages import ENGLISH, N_
 from .messages import RequestHeader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, Dict, List, Optional, Text  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Text, Tuple  # noqa: F401
 
     from .messages import JobOptions, Layer, Note  # noqa: F401
     from .protocol import Buffer  # noqa: F401
+
+
+GONE_BEFORE = N_(
+    "The photo was closed or its layer deleted before it was read, so there is nothing to restore: "
+    "open it and run again."
+)
+GONE_MEANWHILE = N_(
+    "The photo was closed or its layer deleted while it was being restored, so there is no place "
+    "for the result: open it and run again."
+)
 
 
 class Picture(object):
@@ -130,6 +140,11 @@ class Host(object):
 
     language = ENGLISH
 
+    def count_on_canvas(self):
+        # type: () -> int
+        """How many of the source layer's pixels lie on the canvas, where they can be selected."""
+        raise NotImplementedError
+
     def read_picture(self):
         # type: () -> Picture
         """The source layer's pixels.
@@ -171,22 +186,23 @@ class Host(object):
         Raises:
             PluginError: the document or the source layer is gone, or was changed.
         """
-        # The user can close the image or delete the layer while the job runs, and also while
-        # layer after layer is inserted.
-        self._check_source()
-        try:
-            return self.insert_layers(outcome)
-        except Exception:
-            self._check_source()
-            raise
+        return self.with_source(lambda: self.insert_layers(outcome), GONE_MEANWHILE)
 
-    def _check_source(self):
-        # type: () -> None
+    def with_source(self, work, gone):
+        # type: (Callable[[], Any], Text) -> Any
+        """Do `work`, which needs the source; the user may take it away before and meanwhile.
+
+        Raises:
+            PluginError: it is gone, in the words of `gone`.
+        """
         if not self.has_source():
-            raise PluginError(
-                "The photo was closed or its layer deleted while it was being restored, so there "
-                "is no place for the result: open it and run again."
-            )
+            raise PluginError(gone)
+        try:
+            return work()
+        except Exception:
+            if not self.has_source():
+                raise PluginError(gone)
+            raise
 
     def has_source(self):
         # type: () -> bool
@@ -206,3 +222,19 @@ class Host(object):
         # type: (Text) -> None
         """Show the user something that is no failure."""
         raise NotImplementedError
+
+
+def pixels_on_canvas(offsets, size, canvas):
+    # type: (Tuple[int, int], Tuple[int, int], Tuple[int, int]) -> int
+    """How many pixels of a layer lie on the canvas.
+
+    Args:
+        offsets: of the layer's upper left corner, x and y.
+        size: of the layer, width and height.
+        canvas: its width and height.
+    """
+    columns, rows = [
+        max(0, min(offset + length, end) - max(offset, 0))
+        for offset, length, end in zip(offsets, size, canvas)  # noqa: B905 - Python 2 has no strict
+    ]
+    return columns * rows

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import subprocess  # noqa: F401
 
     # Named in type comments.
-    from typing import Callable, Iterator, Mapping, Optional, Text  # noqa: F401
+    from typing import Callable, Iterator, Mapping, Optional, Text, Tuple  # noqa: F401
 
     from .installation import Installation  # noqa: F401
     from .messages import Runtime  # noqa: F401
@@ -99,8 +99,8 @@ def connect_to(installation, watch_pid, environment, on_wait=None, timeout_secon
             return client
         retire(installation, waits)
         stale = read_runtime(installation)
-        process = start(installation, watch_pid, environment)
-        return _wait_until_running(installation, environment, process, waits, stale)
+        started = start(installation, watch_pid, environment)
+        return _wait_until_running(installation, environment, started, waits, stale)
 
 
 def find_running(installation, environment):
@@ -197,8 +197,11 @@ def _answers(runtime, installation):
 
 
 def start(installation, watch_pid, environment):
-    # type: (Installation, Optional[int], Mapping[str, str]) -> subprocess.Popen[bytes]
+    # type: (Installation, Optional[int], Mapping[str, str]) -> Tuple[subprocess.Popen[bytes], int]
     """Start the backend, detached, with its output in the log.
+
+    Returns:
+        The process, and the length of the log before it.
 
     Raises:
         StartError: the system refuses.
@@ -208,12 +211,14 @@ def start(installation, watch_pid, environment):
         command += ["--watch-pid", "%d" % watch_pid]
     try:
         with open_log(installation.log) as log:
-            return start_detached(
+            length = os.fstat(log.fileno()).st_size
+            process = start_detached(
                 [native_text(word) for word in command],
                 clean_environment(environment, installation.home),
                 native_text(installation.home),
                 log,
             )
+            return process, length
     except EnvironmentError as error:
         raise StartError(
             "The restoration program could not be started ({reason}): install it again with "
@@ -225,11 +230,12 @@ def start(installation, watch_pid, environment):
 def _wait_until_running(
     installation,  # type: Installation
     environment,  # type: Mapping[str, str]
-    process,  # type: subprocess.Popen[bytes]
+    started,  # type: Tuple[subprocess.Popen[bytes], int]
     waits,  # type: Iterator[float]
     stale,  # type: Optional[Runtime]
 ):
     # type: (...) -> Client
+    process, log_length = started
     while True:
         client = find_running(installation, environment)
         if client is not None:
@@ -239,14 +245,20 @@ def _wait_until_running(
             raise versions_error(runtime)
         code = process.poll()
         if code is not None:
-            raise ended_error(installation, code)
+            raise ended_error(installation, code, log_length)
         _next(waits, installation, NO_ANSWER)
 
 
-def ended_error(installation, code):
-    # type: (Installation, int) -> StartError
-    """What to do when the backend ends instead of starting; its last words are in the log."""
-    reason = _last_line(installation.log)
+def ended_error(installation, code, log_length):
+    # type: (Installation, int, int) -> StartError
+    """What to do when the backend ends instead of starting; its last words are in the log.
+
+    Args:
+        installation: whose backend it was.
+        code: with which it ended.
+        log_length: bytes that the log had before; they speak of other starts.
+    """
+    reason = _last_line(installation.log, log_length)
     if not reason:
         return StartError(
             "The restoration program ended while it started, with exit code {exit_code}: try "
@@ -278,11 +290,12 @@ def _next(waits, installation, template):
         raise StartError(template, log=installation.log)
 
 
-def _last_line(path):
-    # type: (Text) -> Text
+def _last_line(path, start):
+    # type: (Text, int) -> Text
     try:
-        with io.open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().split("\n")
+        with io.open(path, "rb") as file:
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").split("\n")
     except EnvironmentError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]

@@ -40,7 +40,7 @@ def choose_mask(host, options, is_detection):
         return None, "none"
     selection = host.read_selection()
     if selection is not None:
-        check_selection(selection)
+        check_selection(selection, host.count_on_canvas())
     if options.scratches == "mask" and selection is not None:
         return selection, "mask"
     painted = None if is_detection else host.read_mask_layer()
@@ -55,9 +55,13 @@ def choose_mask(host, options, is_detection):
     return selection, "automatic"
 
 
-def check_selection(selection):
-    # type: (bytes) -> None
+def check_selection(selection, on_canvas):
+    # type: (bytes, int) -> None
     """Refuse a selection that cannot mean damage.
+
+    Args:
+        selection: over the layer; nothing beyond the canvas can be selected.
+        on_canvas: how many of the layer's pixels lie on it.
 
     Raises:
         PluginError: it misses the layer or covers all of it.
@@ -68,7 +72,7 @@ def check_selection(selection):
             "The selection lies outside the layer, so it marks no damage in it: select the damage "
             "inside the layer, or select nothing."
         )
-    if kept == 0:
+    if len(selection) - kept >= on_canvas:
         raise PluginError(
             "The selection covers the whole layer, so it does not show what is damaged: select "
             "only the damage, or select nothing to have it found."

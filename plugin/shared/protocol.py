@@ -73,7 +73,8 @@ PREFIX_BYTES = 8
 # A header of ours has about 300 bytes.
 MAX_HEADER_BYTES = 64 * 1024
 # 200 megapixels of 16-bit RGBA with a mask; a larger request is a mistake or an attack.
-MAX_BODY_BYTES = 1800 * 1000 * 1000 + MAX_HEADER_BYTES + PREFIX_BYTES
+MAX_PICTURE_BYTES = 1800 * 1000 * 1000
+MAX_BODY_BYTES = MAX_PICTURE_BYTES + MAX_HEADER_BYTES + PREFIX_BYTES
 EVENT_TYPE = "application/x-ndjson"
 
 TERMINAL_EVENTS = (Done, Failed, Cancelled)
@@ -185,10 +186,10 @@ def decode_header(data):
     options = JobOptions(**checked(fields.pop("options"), OPTIONS, "options"))
     header = RequestHeader(has_mask=fields.pop("mask"), options=options, **fields)
     size = header.pixel_bytes + header.mask_bytes
-    limit = MAX_BODY_BYTES - MAX_HEADER_BYTES - PREFIX_BYTES
-    if size > limit:
+    if size > MAX_PICTURE_BYTES:
         raise ProtocolError(
-            "The picture has %d bytes, but at most %d are possible: scale it down." % (size, limit)
+            "The picture has %d bytes, but at most %d are possible: scale it down."
+            % (size, MAX_PICTURE_BYTES)
         )
     return header
 

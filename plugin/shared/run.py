@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 from . import protocol
 from .errors import Cancelled, JobError, PluginError
-from .host import Outcome, ResultLayer
+from .host import GONE_BEFORE, Outcome, ResultLayer
 from .languages import N_
 from .masks import choose_mask
 from .names import layer_name
@@ -17,7 +17,7 @@ from .sentences import from_backend, note_sentence
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Named in type comments.
-    from typing import Any, Callable, Dict, List, Optional, Text  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Text, Tuple  # noqa: F401
 
     from .client import Client  # noqa: F401
     from .host import Host, Picture, Watcher  # noqa: F401
@@ -68,8 +68,7 @@ def run(host, action, values, connect):
     """
     options = action.job_options(values)
     check_options(options)
-    picture = host.read_picture()
-    mask, options.scratches = choose_mask(host, options, action.is_detection)
+    picture, mask = host.with_source(lambda: read(host, options, action.is_detection), GONE_BEFORE)
     language = host.language
     outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher, language))
     name_layers(outcome.layers, language)
@@ -77,6 +76,27 @@ def run(host, action, values, connect):
     for sentence in remarks(outcome, action.is_detection, language):
         host.tell(sentence)
     return group
+
+
+def read(host, options, is_detection):
+    # type: (Host, JobOptions, bool) -> Tuple[Picture, Optional[bytes]]
+    """The picture and the mask to send; where scratches are looked for is put into the options.
+
+    Raises:
+        PluginError: there is no mask that could be meant, or the picture is too large.
+    """
+    picture = host.read_picture()
+    mask, options.scratches = choose_mask(host, options, is_detection)
+    header = picture.header(options, mask is not None)
+    size = header.pixel_bytes + header.mask_bytes
+    if size > protocol.MAX_PICTURE_BYTES:
+        raise PluginError(
+            "The layer has {size} megabytes of pixels, but at most {most} can be restored at a "
+            "time: scale it down, or restore it in parts.",
+            size=size // 1000000,
+            most=protocol.MAX_PICTURE_BYTES // 1000000,
+        )
+    return picture, mask
 
 
 def remarks(outcome, is_detection, language):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
+from backend import jobs as jobs_of_backend
 from backend.errors import Cancelled
 from backend.jobs import (
     BusyError,
@@ -144,7 +146,10 @@ def test_waiting_for_events_ends_without_one(store: JobStore) -> None:
     assert job.wait_for_events(100, 0.01) == []
 
 
-def test_only_the_newest_finished_jobs_are_kept(store: JobStore, gate: Gate) -> None:
+def test_only_the_newest_finished_jobs_are_kept(
+    store: JobStore, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_of_backend, "FETCH_SECONDS", 0.0)
     gate.open.set()
     jobs = []
     for width in (1, 2, 3):
@@ -153,6 +158,29 @@ def test_only_the_newest_finished_jobs_are_kept(store: JobStore, gate: Gate) -> 
     with pytest.raises(UnknownJobError, match="not known"):
         store.get(jobs[0].id)
     assert [store.get(job.id) for job in jobs[1:]] == jobs[1:]
+
+
+def test_a_job_that_was_just_done_is_kept_whatever_comes_after_it(
+    store: JobStore, gate: Gate
+) -> None:
+    gate.open.set()
+    jobs = [put(store, width) for width in (1, 2, 3)]
+    wait_until(lambda: not store.is_busy)
+    jobs.append(put(store, 4))
+    wait_until(lambda: not store.is_busy)
+    assert [store.get(job.id) for job in jobs] == jobs
+
+
+def test_cancelled_jobs_take_no_place_of_finished_ones(
+    store: JobStore, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_of_backend, "FETCH_SECONDS", 0.0)
+    running = put(store)
+    for waiting in [put(store, 2), put(store, 3)]:
+        waiting.cancel()
+    gate.open.set()
+    wait_until(lambda: not store.is_busy)
+    assert store.get(running.id) is running
 
 
 def test_a_forgotten_job_gives_its_memory_back(store: JobStore, gate: Gate) -> None:
@@ -192,7 +220,9 @@ def test_it_is_idle_only_between_jobs(store: JobStore, gate: Gate) -> None:
     gate.open.set()
     wait_until(lambda: not store.is_busy)
     wait_until(lambda: store.idle_seconds() > 0.05)
-    store.touch()
+    with store.visit():
+        time.sleep(0.06)
+        assert store.idle_seconds() == 0
     assert store.idle_seconds() < 0.05
 
 

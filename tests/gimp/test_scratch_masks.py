@@ -55,6 +55,15 @@ def test_a_selection_of_everything_is_refused(document: Document, procedure: str
     assert "covers the whole layer" in document.refusal(procedure)
 
 
+@pytest.mark.parametrize("procedure", [RESTORE, DETECT, REPAIR])
+def test_a_selection_of_all_that_the_canvas_shows_is_refused(
+    document: Document, procedure: str
+) -> None:
+    document.open(noise(60, 50), canvas=(40, 30), offset=(-10, -10))
+    document.gimp.select(document.image, "all")
+    assert "covers the whole layer" in document.refusal(procedure)
+
+
 def test_faces_do_not_care_about_the_selection(document: Document, backend: FakeBackend) -> None:
     document.open(noise(60, 50))
     document.gimp.select(document.image, "all")
@@ -91,6 +100,26 @@ def test_the_glow_of_a_detection_does_not_lie_over_the_repair(document: Document
     document.run(DETECT)
     document.run(REPAIR)
     assert np.array_equal(np.delete(document.visible(), 20, 1), np.delete(pixels, 20, 1))
+
+
+def test_a_glow_whose_visibility_is_locked_is_hidden_and_stays_locked(document: Document) -> None:
+    document.open(noise(60, 50))
+    document.run(DETECT)
+    mask = document.named("Scratch mask")["id"]
+    document.gimp.call_on(mask, "set_lock_visibility", True)
+    document.run(RESTORE)
+    assert not document.described(mask)["visible"]
+    assert document.gimp.call_on(mask, "get_lock_visibility")
+
+
+def test_filters_on_the_mask_layer_count(document: Document, backend: FakeBackend) -> None:
+    document.open(noise(40, 30))
+    document.run(DETECT)
+    document.gimp.add_filter(document.named("Scratch mask")["id"], "gegl:invert-gamma")
+    document.run(REPAIR)
+    expected = np.full((30, 40), 255, np.uint8)
+    expected[:, 20] = 55
+    assert np.array_equal(backend.last.mask, expected)
 
 
 def test_a_repainted_mask_takes_the_place_of_detection(

@@ -122,6 +122,20 @@ def test_filters_are_part_of_what_is_restored(
     assert document.gimp.images() == images
 
 
+@pytest.mark.parametrize("lock", ["set_lock_position", "set_lock_visibility"])
+def test_filters_of_a_locked_layer_are_part_of_what_is_restored(
+    document: Document, backend: FakeBackend, lock: str
+) -> None:
+    pixels = noise(40, 30)
+    document.open(pixels, canvas=(50, 50), offset=(4, 6))
+    document.gimp.add_filter(document.photo, "gegl:invert-gamma")
+    document.gimp.call_on(document.photo, "set_visible", False)
+    document.gimp.call_on(document.photo, lock, True)
+    document.run(RESTORE)
+    assert np.array_equal(backend.last.pixels, 255 - pixels)
+    assert document.gimp.call_on(document.photo, lock.replace("set_", "get_"))
+
+
 def test_a_group_with_a_filter_is_restored_as_it_is_seen(
     document: Document, backend: FakeBackend
 ) -> None:

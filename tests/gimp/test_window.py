@@ -166,6 +166,22 @@ def test_an_image_closed_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.put_messages_away()
 
 
+def test_a_layer_deleted_while_the_dialog_is_open_is_told_in_words(desk: Desk) -> None:
+    desk.open(portrait())
+    desk.gimp.add_layer(desk.document.image, "other", 5, 5, bytes(75))
+    desk.gimp.activate(desk.document.image, [desk.document.photo])
+    earlier = len(desk.gimp.log_text())
+    desk.choose(RESTORE)
+    desk.screen.await_window(TITLE)
+    desk.gimp.remove(desk.document.photo)
+    desk.accept(TITLE)
+    desk.screen.await_window("Message$")
+    desk.shoot("deleted-before")
+    assert "Traceback" not in desk.gimp.log_text()[earlier:]
+    assert not desk.backend.jobs
+    desk.put_messages_away()
+
+
 def test_an_image_closed_while_layers_come_is_told_in_words(desk: Desk) -> None:
     desk.open(portrait())
     desk.backend.faces = 60

@@ -200,6 +200,14 @@ def test_a_failed_start_names_reason_and_log(setup: Setup) -> None:
     assert str(setup.home / "run" / "backend.log") in caught.value.message
 
 
+def test_a_start_that_ends_without_a_word_is_not_explained_by_an_older_one(setup: Setup) -> None:
+    setup.install(before="kill -9 $$")
+    (setup.home / "run").mkdir()
+    (setup.home / "run" / "backend.log").write_text("Nobody used this backend for 900 s\n")
+    with pytest.raises(StartError, match="with exit code -9"):
+        setup.connect()
+
+
 def test_an_interpreter_that_cannot_run_is_one_sentence(setup: Setup) -> None:
     setup.install()
     (setup.home / "my python").chmod(0o644)

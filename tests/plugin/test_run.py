@@ -11,7 +11,7 @@ import pytest
 from plugin.shared import imported
 from plugin.shared import options as choices
 from plugin.shared.errors import Cancelled, ConnectionLostError, JobError, PluginError
-from plugin.shared.host import Host, Outcome, Picture, Watcher
+from plugin.shared.host import Host, Outcome, Picture, Watcher, pixels_on_canvas
 from plugin.shared.languages import Language
 from plugin.shared.messages import (
     Cancelled as CancelledEvent,
@@ -40,12 +40,17 @@ class PlainHost(Host):
 
     def __init__(self, selection: bytes | None = None, mask_layer: bytes | None = None) -> None:
         self.selection, self.mask_layer = selection, mask_layer
+        self.on_canvas = SIZE
+        self.is_there = True
         self.watcher = PlainWatcher()
         self.inserted: list[Outcome] = []
         self.told: list[str] = []
 
     def read_picture(self) -> Picture:
         return Picture(WIDTH, HEIGHT, 1, 8, "little", bytes(range(SIZE)))
+
+    def count_on_canvas(self) -> int:
+        return self.on_canvas
 
     def read_selection(self) -> bytes | None:
         return self.selection
@@ -57,7 +62,7 @@ class PlainHost(Host):
         return work(self.watcher)
 
     def has_source(self) -> bool:
-        return True
+        return self.is_there
 
     def insert_layers(self, outcome: Outcome) -> str:
         self.inserted.append(outcome)
@@ -270,6 +275,54 @@ def test_a_mask_that_means_nothing_is_refused_before_anything_is_sent(
     client = PlainClient(DONE)
     with pytest.raises(PluginError, match=words):
         call(PlainHost(selection, mask_layer), client, choices.REPAIR)
+    assert client.sent == []
+
+
+def test_a_selection_of_all_that_the_canvas_shows_is_refused() -> None:
+    host = PlainHost(bytes(SIZE - 5) + bytes([255]) * 5)
+    host.on_canvas = 5
+    with pytest.raises(PluginError, match="covers the whole layer"):
+        call(host, PlainClient(DONE), choices.REPAIR)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "size", "count"),
+    [
+        ((0, 0), (40, 30), 1200),
+        ((-10, -10), (60, 50), 1200),
+        ((5, -3), (10, 10), 70),
+        ((38, 0), (10, 1), 2),
+        ((40, 0), (10, 10), 0),
+        ((-20, -20), (10, 10), 0),
+    ],
+)
+def test_what_of_a_layer_lies_on_the_canvas(
+    offsets: tuple[int, int], size: tuple[int, int], count: int
+) -> None:
+    assert pixels_on_canvas(offsets, size, (40, 30)) == count
+
+
+@pytest.mark.parametrize("moment", ["before", "while it is read"])
+def test_a_photo_that_is_closed_before_it_was_read_is_told(moment: str) -> None:
+    class ClosedHost(PlainHost):
+        def read_picture(self) -> Picture:
+            self.is_there = False
+            raise AttributeError("'NoneType' object has no attribute 'get_base_type'")
+
+    host = ClosedHost()
+    host.is_there = moment != "before"
+    with pytest.raises(PluginError, match="deleted before it was read"):
+        call(host, PlainClient(DONE), choices.RESTORE)
+
+
+def test_a_picture_that_cannot_be_sent_is_told() -> None:
+    class LargeHost(PlainHost):
+        def read_picture(self) -> Picture:
+            return Picture(20000, 16000, 3, 16, "little", b"")
+
+    client = PlainClient(DONE)
+    with pytest.raises(PluginError, match="1920 megabytes of pixels, but at most 1800"):
+        call(LargeHost(), client, choices.RESTORE)
     assert client.sent == []
 
 

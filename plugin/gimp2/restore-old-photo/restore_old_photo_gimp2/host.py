@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 import gimp
 from restore_old_photo_shared.compat import process_exists
-from restore_old_photo_shared.host import Host, Watcher
+from restore_old_photo_shared.host import Host, Watcher, pixels_on_canvas
 
 from . import insertion, source
 
@@ -49,6 +49,11 @@ class Gimp2Host(Host):
     def read_selection(self):
         # type: () -> Optional[bytes]
         return source.read_selection(self.source)
+
+    def count_on_canvas(self):
+        # type: () -> int
+        size = (self.source.width, self.source.height)
+        return pixels_on_canvas(self.source.offsets, size, (self.image.width, self.image.height))
 
     def read_mask_layer(self):
         # type: () -> Optional[bytes]

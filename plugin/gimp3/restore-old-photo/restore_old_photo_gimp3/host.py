@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gi
-from restore_old_photo_shared.host import Host, Outcome, Picture, Watcher
+from restore_old_photo_shared.host import Host, Outcome, Picture, Watcher, pixels_on_canvas
 from restore_old_photo_shared.languages import Language
 
 from . import insertion, progress, source
@@ -46,6 +46,12 @@ class Gimp3Host(Host):
 
     def read_selection(self) -> bytes | None:
         return source.read_selection(self.source)
+
+    def count_on_canvas(self) -> int:
+        source = self.source
+        _, x, y = source.get_offsets()
+        canvas = self.image.get_width(), self.image.get_height()
+        return pixels_on_canvas((x, y), (source.get_width(), source.get_height()), canvas)
 
     def read_mask_layer(self) -> bytes | None:
         return source.read_mask_layer(self.source)

@@ -182,7 +182,10 @@ def hide_masks(job: Job) -> None:
     """Hide the glow of an earlier detection, which would lie over the result."""
     for layer in all_layers(job.image.get_layers()):
         if is_mask_of(job.source, layer) and layer.get_visible():
+            is_locked = layer.get_lock_visibility()
+            layer.set_lock_visibility(False)
             layer.set_visible(False)
+            layer.set_lock_visibility(is_locked)
 
 
 def add_source_mask(job: Job, group: Gimp.GroupLayer) -> None:

@@ -130,6 +130,9 @@ def shown(source: Gimp.Layer) -> Iterator[Gimp.Layer]:
         scratch.insert_layer(copy, None, 0)
         if copy.get_mask() is not None:
             copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
+        # With its locks, which the copy has as well, it could neither be moved nor shown.
+        copy.set_lock_position(False)
+        copy.set_lock_visibility(False)
         copy.set_offsets(0, 0)
         copy.set_visible(True)
         copy.set_opacity(100.0)
@@ -152,7 +155,7 @@ def read_selection(source: Gimp.Layer) -> bytes | None:
 
 
 def read_mask_layer(source: Gimp.Layer) -> bytes | None:
-    """The scratch mask of this source, wherever the user has moved it; None without one."""
+    """The scratch mask of this source with its filters, wherever it lies; None without one."""
     mask = find_mask_layer(source)
     if mask is None:
         return None
@@ -160,11 +163,12 @@ def read_mask_layer(source: Gimp.Layer) -> bytes | None:
     _, mask_x, mask_y = mask.get_offsets()
     size = (source.get_width(), source.get_height())
     area = (source_x - mask_x, source_y - mask_y, *size)
-    values = pixels.read(mask, area, pixels.pixel_format(mask, 1, 8))
-    if not mask.has_alpha():
-        return values
-    alpha = pixels.alpha_of(pixels.read(mask, area, pixels.pixel_format(mask, 2, 8)), 2, 8)
-    return without_erased(values, alpha)
+    with shown(mask) as layer:
+        values = pixels.read(layer, area, pixels.pixel_format(layer, 1, 8))
+        if not layer.has_alpha():
+            return values
+        alpha = pixels.alpha_of(pixels.read(layer, area, pixels.pixel_format(layer, 2, 8)), 2, 8)
+        return without_erased(values, alpha)
 
 
 def find_mask_layer(source: Gimp.Layer) -> Gimp.Layer | None:
