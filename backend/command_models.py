@@ -195,10 +195,18 @@ def _confirm(missing: Sequence[OfficialFile], agreed: bool) -> None:
     )
     if agreed:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise OptionsError("Nobody can be asked here: add --yes to agree to licence and size.")
-    if input("Download? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not _is_agreed("Download? [y/N] "):
         raise Cancelled("Nothing was downloaded.")
+
+
+def _is_agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
 
 
 def _run_import(chosen: argparse.Namespace) -> int:

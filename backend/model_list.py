@@ -149,13 +149,10 @@ def _has_its_sum(model: Model) -> bool:
 
 def _bundled_damage(model: Model) -> str | None:
     # They have no recorded sum, but each network must fit exactly.
-    from models.loading import bundled_weights
+    from models.loading import bundled_network
 
     try:
-        weights = bundled_weights()
-        for network, path in bundled_files().items():
-            if path == model.path:
-                weights.load(network)
+        bundled_network(model.path)
     except WeightFileError as error:
         return str(error).rstrip(".")
     return None

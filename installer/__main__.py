@@ -1,14 +1,14 @@
-"""`python3 -m installer`: refuses an old Python in words, then hands over to command.py."""
+"""`python3 -m installer`: refuses an old Python in words, then hands over to command.py.
 
-from __future__ import annotations
+Every Python that people may have reads this file, 2.7 included.
+"""
 
 import sys
 
-if sys.version_info < (3, 10):  # noqa: UP036  It runs under whatever Python people have.
-    found = ".".join(str(part) for part in sys.version_info[:2])
+if sys.version_info < (3, 10):  # noqa: UP036  See above.
     sys.exit(
-        f"This is Python {found}, but Restore Old Photo needs 3.10 or newer: "
-        'run it with such a Python, for example "python3.11 -m installer".'
+        "This is Python {}.{}, but Restore Old Photo needs 3.10 or newer: run it with such a "
+        'Python, for example "python3.11 -m installer".'.format(*sys.version_info)
     )
 
 try:
@@ -17,6 +17,6 @@ try:
     status = main()
 except KeyboardInterrupt:
     # Pressed while Python still loads: in the words and with the status of command.py.
-    print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+    sys.stderr.write("\nStopped. Run the same command again to go on.\n")
     status = 130
 sys.exit(status)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from installer.console import ConsoleReport, is_agreed, say, show_plan
@@ -26,6 +27,10 @@ _STOPPED_STATUS = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the installer; `arguments` as in `sys.argv[1:]`. Returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of old archives are not always UTF-8.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parse(arguments)
     try:
         return _run(options)
@@ -125,7 +130,8 @@ def _remove(plan: Plan, report: ConsoleReport, options: argparse.Namespace) -> i
         return 0
     check_user(os.environ)
     remove(plan, report)
-    say("Removed." + (f" {plan.data} still holds your own files." if plan.data.exists() else ""))
+    kept = plan.data.is_dir() and any(plan.data.iterdir())
+    say("Removed." + (f" {plan.data} still holds your own files." if kept else ""))
     return 0
 
 

@@ -140,6 +140,10 @@ def show_plan(plan: Plan) -> None:
 
 def is_agreed(question: str, yes: bool) -> bool:
     """Ask once; without a terminal nobody can answer, and whoever scripts has decided already."""
-    if yes or not sys.stdin.isatty():
+    if yes or sys.stdin is None or not sys.stdin.isatty():
         return True
-    return input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+    try:
+        return input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+    except EOFError:
+        say()
+        return False

@@ -168,7 +168,8 @@ def remembered_profiles(data: Path) -> list[Path]:
         folders = json.loads((data / "profiles.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return [Path(folder) for folder in folders]
+    known = folders if isinstance(folders, list) else []
+    return [Path(folder) for folder in known if isinstance(folder, str)]
 
 
 def remember_profiles(data: Path, profiles: Sequence[Profile]) -> None:

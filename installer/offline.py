@@ -57,18 +57,20 @@ class OfflineFolder:
         """
         try:
             facts = json.loads(self._record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            made = str(facts["platform"])
+            files = {place: (size, sha256) for place, (size, sha256) in facts["files"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InstallationError(
                 "error.offline-incomplete", folder=self.path, command=FILL_COMMAND
             ) from error
-        if facts["platform"] != this_platform():
+        if made != this_platform():
             raise InstallationError(
                 "error.offline-platform",
                 folder=self.path,
-                made=facts["platform"],
+                made=made,
                 platform=this_platform(),
             )
-        for place, (size, sha256) in sorted(facts["files"].items()):
+        for place, (size, sha256) in sorted(files.items()):
             path = self.path / place
             if not path.is_file():
                 fault = "error.offline-file-missing"
@@ -105,7 +107,11 @@ class WeightsStep:
     key = "weights"
     title = message("step.weights")
     place = None
-    cost = Cost()
+
+    @property
+    def cost(self) -> Cost:
+        sizes = [(self.source / place).stat().st_size for place in self._missing()]
+        return Cost(disk_bytes=sum(sizes))
 
     def condition(self) -> Condition:
         return "absent" if self._missing() else "done"

@@ -117,7 +117,14 @@ class ProjectStep:
     key = "project"
     title = message("step.project")
     place = None
-    cost = Cost(download_bytes=300_000_000, disk_bytes=620_000_000)
+
+    @property
+    def cost(self) -> Cost:
+        is_there = self.environment.version_of(PROJECT) is not None
+        if is_there and not set(self._damaged()) - {PROJECT}:
+            # With a newer package or two, perhaps.
+            return Cost(download_bytes=30_000_000, disk_bytes=60_000_000)
+        return Cost(download_bytes=300_000_000, disk_bytes=620_000_000)
 
     @property
     def _record(self) -> Path:
@@ -127,9 +134,12 @@ class ProjectStep:
         recorded = _read(self._record)
         if recorded is None or self.environment.version_of(PROJECT) is None:
             return "absent"
-        if recorded != project_fingerprint(self.checkout):
+        fingerprint, _, place = recorded.partition("\n")
+        if fingerprint != project_fingerprint(self.checkout):
             return "outdated"
-        return "damaged" if self._damaged() else "done"
+        # In its programs stands the path of the environment that they were made in.
+        is_moved = place != str(self.environment.folder)
+        return "damaged" if is_moved or self._damaged() else "done"
 
     def do(self) -> None:
         environment = self.environment
@@ -154,7 +164,8 @@ class ProjectStep:
         environment.check("import torch, backend.cli")
         # Nothing is fetched after this step.
         shutil.rmtree(environment.downloads, ignore_errors=True)
-        self._record.write_text(project_fingerprint(self.checkout), encoding="utf-8")
+        fingerprint = project_fingerprint(self.checkout)
+        self._record.write_text(f"{fingerprint}\n{environment.folder}", encoding="utf-8")
 
     def undo(self) -> None:
         # The packages stay: torch, which took longest, is whole. What pip left half-written shows

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,8 @@ State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 # pip unpacks beside what it has downloaded.
 _DISK_RESERVE_BYTES = 600_000_000
 _OWN_FILES = ("install.log", "installation.part", "installation.lock", "profiles.json")
+_TRACES = ("installation.json", "installation.incomplete", "installation.lock", "install.log")
+_TRACES_OF_USE = ("run/backend.log", "weights/official", "weights/imported")
 _OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv", "example")
 
 
@@ -211,7 +214,17 @@ def check_machine(plan: Plan) -> None:
     _check_data_folder(plan)
 
 
+def _check_is_ours(data: Path) -> None:
+    """Refuse a data folder with things of the user's that carry names of ours."""
+    if any((data / name).exists() for name in (*_TRACES, *_TRACES_OF_USE)):
+        return
+    for name in ("environment", *_OWN_FOLDERS):
+        if (data / name).exists():
+            raise InstallationError("error.data-not-ours", data=data, folder=data / name)
+
+
 def _check_data_folder(plan: Plan) -> None:
+    _check_is_ours(plan.data)
     existing = next(folder for folder in (plan.data, *plan.data.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise InstallationError("error.data-not-writable", data=plan.data, folder=existing)
@@ -257,9 +270,11 @@ def remove(plan: Plan, report: Report) -> None:
     """Take everything away but what is the user's own.
 
     Raises:
-        InstallationError: something could not be removed; the next try goes on from there.
+        InstallationError: something could not be removed; the next try goes on from there. Or the
+            data folder is none of ours.
     """
     if plan.data.exists():
+        _check_is_ours(plan.data)
         with only_installation(plan.data, report):
             stop_backend(plan.data)
             undo_steps(plan.steps, plan.marker, report)
@@ -268,6 +283,16 @@ def remove(plan: Plan, report: Report) -> None:
         for name in _OWN_FILES:
             (plan.data / name).unlink(missing_ok=True)
         if not any(plan.data.iterdir()):
-            plan.data.rmdir()
+            _remove_empty(plan.data)
     else:
         undo_steps(plan.steps, plan.marker, report)
+
+
+def _remove_empty(folder: Path) -> None:
+    # Empty it harms nobody where it cannot go: it may be a disk of its own.
+    with suppress(OSError):
+        if folder.is_symlink():
+            target = folder.resolve()
+            folder.unlink()
+            folder = target
+        folder.rmdir()

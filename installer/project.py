@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,9 @@ def copy_project(target: Path, checkout: Path = CHECKOUT) -> None:
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns(*_SKIPPED))
         else:
             shutil.copyfile(source, target / part)
+    # Of a checkout that nobody may write to, the copies could not be removed again.
+    for path in target.rglob("*"):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
 def project_fingerprint(checkout: Path = CHECKOUT) -> str:

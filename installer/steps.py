@@ -125,8 +125,12 @@ def interrupted_steps(steps: Sequence[Step], marker: Marker) -> Sequence[Step]:
     interrupted = marker.read()
     if interrupted in (None, _BETWEEN):
         return []
+    named = [step for step in steps if step.key == interrupted]
+    if not named and interrupted.startswith(("plug-in ", "weights")):
+        # Of another profile or offline folder: nothing else can be half done.
+        return []
     # A marker cut short by a full disk, or of another version, names no step: nothing is sure.
-    return [step for step in steps if step.key == interrupted] or steps
+    return named or steps
 
 
 def _undo_interrupted(steps: Sequence[Step], marker: Marker, report: Report) -> None:

@@ -33,7 +33,7 @@ from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
 from models.stored import replace_with, stored_path
 from models.tone_grid import ToneGrid
-from models.weight_files import check_fit, read_state, save_tensors
+from models.weight_files import another_network, check_fit, read_state, save_tensors
 
 __all__ = [
     "WeightFileError",
@@ -167,7 +167,7 @@ def bundled_weights(folder: Path | None = None) -> WeightSet:
     """The project's own weights, or others of the same kinds from a folder.
 
     Raises:
-        WeightFileError: all files are missing, or one is damaged.
+        WeightFileError: all files are missing, or one is damaged or another network's.
     """
     files = bundled_files(folder)
     if not any(path.is_file() for path in files.values()):
@@ -178,10 +178,28 @@ def bundled_weights(folder: Path | None = None) -> WeightSet:
             folder=str(bundled_folder()),
         )
     sources: dict[Network, tuple[ModelSpec | None, _Source]] = {
-        network: (read_spec(path) if path.is_file() else None, _Source(path))
+        network: (_own_spec(path, files) if path.is_file() else None, _Source(path))
         for network, path in files.items()
     }
     return WeightSet("bundled" if folder is None else str(folder), sources)
+
+
+def bundled_network(path: Path) -> nn.Module:
+    """The network in one of the project's own weight files, whatever lies beside it.
+
+    Raises:
+        WeightFileError: the file is missing, damaged, or another network's.
+    """
+    spec = _own_spec(path, bundled_files(path.parent))
+    return WeightSet("bundled", {spec.network: (spec, _Source(path))}).load(spec.network)
+
+
+def _own_spec(path: Path, files: Mapping[Network, Path]) -> ModelSpec:
+    """What a file says of itself, if it is one of the networks that lie in it."""
+    spec = read_spec(path)
+    if all(path != other or spec.network != network for network, other in files.items()):
+        raise another_network(path, f"it says that it is {spec.network}")
+    return spec
 
 
 def official_weights(folder: Path) -> WeightSet:

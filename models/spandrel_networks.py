@@ -112,7 +112,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             ) from error
     else:
         content = read_content(path)
-    state = spandrel.canonicalize_state_dict(content) if isinstance(content, dict) else content
+    try:
+        state = spandrel.canonicalize_state_dict(content) if isinstance(content, dict) else None
+    except (AttributeError, TypeError):
+        # It expects that what is named has a name.
+        state = None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightFileError(
             f"The weight file {path} is not a list of named arrays: "

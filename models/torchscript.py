@@ -43,8 +43,12 @@ def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, as opposed to weights alone."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except zipfile.BadZipFile:
+        # Its end is whole, but not its list of contents.
+        return False
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ def read_content(path: Path) -> Any:
         WeightFileError: it is incomplete, or holds more than numbers.
     """
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return safetensors.torch.load_file(path)
         # Mapped, so that the optimiser's state in the file takes no memory.
         return torch.load(
@@ -88,13 +88,18 @@ def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path:
     problems += [f"{key} is not expected" for key in surplus]
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise WeightFileError(
-            "The weight file {path} belongs to another network ({reason}): check that the right "
-            "file lies there.",
-            code="weights-of-another-network",
-            path=str(path),
-            reason=problems[0] + more,
-        )
+        raise another_network(path, problems[0] + more)
+
+
+def another_network(path: Path, reason: str) -> WeightFileError:
+    """What to do about a file that is not the one that is looked for."""
+    return WeightFileError(
+        "The weight file {path} belongs to another network ({reason}): check that the right "
+        "file lies there.",
+        code="weights-of-another-network",
+        path=str(path),
+        reason=reason,
+    )
 
 
 def save_tensors(state: Mapping[str, Tensor], target: Path) -> None:

@@ -127,6 +127,18 @@ def test_the_user_is_asked(
     assert (listed(capsys)["vae_a"]["state"] == "present") == (code == 0)
 
 
+def test_who_hangs_up_has_not_agreed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    def hang_up(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", hang_up)
+    said(capsys, "download", "vae_a", code=130)
+    assert site.asked == []
+
+
 def test_a_failed_download_is_one_sentence(capsys: pytest.CaptureFixture[str], site: Site) -> None:
     site.pages["/" + path_of("vae_a")].status = 404
     text = said(capsys, "download", "vae_a", "--yes", code=1)

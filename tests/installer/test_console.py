@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
-from installer.console import Speed, transfer_line
+from installer.console import Speed, is_agreed, transfer_line
 from installer.messages import size_text
 from installer.report import Transfer
 
@@ -46,3 +48,15 @@ def test_a_line_tells_size_speed_and_time_left() -> None:
 )
 def test_sizes_are_rounded_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize("stdin", [None, "a terminal that says that nobody is there"])
+def test_who_cannot_be_asked_agrees_and_who_hangs_up_does_not(
+    monkeypatch: pytest.MonkeyPatch, stdin: str | None
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", None if stdin is None else Terminal(""))
+    assert is_agreed("Go on?", yes=False) is (stdin is None)

@@ -151,6 +151,39 @@ def test_what_was_damaged_is_noticed_and_mended(user: User) -> None:
     assert os.access(program_of(user), os.X_OK)
 
 
+def test_an_installation_that_was_moved_is_mended(user: User) -> None:
+    user.install("--no-demo")
+    moved = user.home / "another disk"
+    user.data.rename(moved)
+    user.variables["RESTORE_OLD_PHOTO_HOME"] = str(moved)
+    status, output = user.install("--no-demo")
+    assert status == 0, output
+    assert "repairs:" in output
+    program = moved / "environment" / "bin" / "restore-old-photo"
+    assert str(moved) in program.read_text()
+    assert "is set up already" in user.install("--dry-run")[1]
+
+
+def test_an_update_takes_little_of_the_disk(user: User) -> None:
+    user.install("--no-demo")
+    cli = user.checkout / "backend" / "cli.py"
+    cli.write_text(cli.read_text() + "\n")
+    output = user.install("--dry-run")[1]
+    assert "updates:" in output
+    assert "On disk: about 60 MB" in output
+
+
+def test_a_checkout_that_nobody_may_write_to_is_updated_as_well(user: User) -> None:
+    cli = user.checkout / "backend" / "cli.py"
+    for number in range(2):
+        cli.write_text(cli.read_text() + f"# {number}\n")
+        for path in (user.checkout / "backend").rglob("*"):
+            path.chmod(path.stat().st_mode & ~0o222)
+        status, output = user.install("--no-demo")
+        assert status == 0, output
+        cli.chmod(0o644)
+
+
 def test_removal_leaves_other_plug_ins_and_the_users_weights(user: User) -> None:
     other = user.profile / "plug-ins" / "another" / "another.py"
     weights = user.data / "weights" / "official" / "mine.pth"

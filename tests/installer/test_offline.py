@@ -37,6 +37,13 @@ def test_a_folder_that_was_not_filled_to_its_end_is_refused(folder: OfflineFolde
         folder.check()
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", '{"platform": 3, "files": [1]}', "3"])
+def test_a_record_of_another_kind_is_no_complete_folder(folder: OfflineFolder, text: str) -> None:
+    (folder.path / "offline.json").write_text(text)
+    with pytest.raises(InstallationError, match="no complete folder"):
+        folder.check()
+
+
 def test_a_missing_wheel_is_named(folder: OfflineFolder) -> None:
     (folder.wheels / "torch-2.13.0-py3-none-any.whl").unlink()
     with pytest.raises(InstallationError, match=r"torch-2\.13\.0-py3-none-any\.whl is missing"):
@@ -69,6 +76,7 @@ def test_networks_come_along_and_those_that_are_there_stay(tmp_path: Path) -> No
     (target / "b.json").write_text("the user's")
     step = WeightsStep(source, target)
     assert step.condition() == "absent"
+    assert step.cost.disk_bytes == len("recordnetwork")
     step.do()
     assert step.condition() == "done"
     assert {path.name: path.read_text() for path in target.iterdir()} == {

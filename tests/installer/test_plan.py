@@ -13,7 +13,7 @@ import pytest
 from installer.errors import InstallationError
 from installer.lock import only_installation
 from installer.messages import Message
-from installer.plan import Choices, Plan, check, make_plan
+from installer.plan import Choices, Plan, check, make_plan, remove
 from installer.report import Report, StoppedError
 from tests.installer.mounts import needs_mounts, read_only, small_disk
 
@@ -130,6 +130,41 @@ def test_a_read_only_profile_is_named_before_anything_is_downloaded(home: Path) 
 def test_a_read_only_home_is_one_sentence(home: Path) -> None:
     with read_only(home):
         assert "cannot be made or written" in obstacle_of(plan_of())
+
+
+@pytest.mark.parametrize("name", ["downloads", "environment", "source", "temporary"])
+def test_a_folder_with_things_of_the_users_is_refused_and_left_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    data = home / "my disk"
+    precious = data / name / "precious.txt"
+    precious.parent.mkdir(parents=True)
+    precious.touch()
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(data))
+    assert f"{precious.parent}, which is not of Restore Old Photo" in obstacle_of(plan_of())
+    with pytest.raises(InstallationError, match="could be lost"):
+        remove(plan_of(), Report())
+    assert [path for path in data.rglob("*") if path.is_file()] == [precious]
+
+
+def test_other_things_in_the_data_folder_are_no_obstacle_and_stay(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "disk" / "photos").mkdir(parents=True)
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(home / "disk"))
+    check(plan_of())
+    remove(plan_of(), Report())
+    assert list((home / "disk").iterdir()) == [home / "disk" / "photos"]
+
+
+def test_a_data_folder_that_is_a_link_goes_with_what_it_leads_to(home: Path) -> None:
+    place, data = home / "large disk", plan_of().data
+    place.mkdir()
+    data.parent.mkdir(parents=True)
+    data.symlink_to(place)
+    remove(plan_of(), Report())
+    assert not data.is_symlink()
+    assert not place.exists()
 
 
 def test_an_offline_folder_is_looked_at_first(home: Path, tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ def test_the_copy_holds_the_plug_in_and_all_that_belongs_to_the_package(tmp_path
     assert not list(tmp_path.rglob("__pycache__"))
 
 
+def test_the_copy_of_what_nobody_may_write_to_can_be_removed(tmp_path: Path) -> None:
+    copy_project(tmp_path / "checkout")
+    for path in (tmp_path / "checkout").rglob("*"):
+        path.chmod(path.stat().st_mode & ~0o222)
+    copy_project(tmp_path / "copy", tmp_path / "checkout")
+    assert all(path.stat().st_mode & 0o200 for path in (tmp_path / "copy").rglob("*"))
+
+
 def test_the_fingerprint_follows_contents_and_names_and_nothing_else(tmp_path: Path) -> None:
     copy_project(tmp_path)
     before = project_fingerprint(tmp_path)

@@ -77,6 +77,18 @@ def test_a_marker_that_names_no_step_takes_all_of_them_back(tmp_path: Path, text
     assert history == ["undo a", "undo b", "do a", "do b"]
 
 
+@pytest.mark.parametrize("text", ["plug-in /of/another/profile/3.0\n", "weights\n"])
+def test_a_marker_that_names_a_step_of_other_choices_takes_nothing_back(
+    tmp_path: Path, text: str
+) -> None:
+    history: list[str] = []
+    steps = [PretendStep("a", history, done=True), PretendStep("b", history)]
+    marker = Marker(tmp_path / "incomplete")
+    marker.path.write_text(text)
+    run_steps(steps, marker, Report())
+    assert history == ["do b"]
+
+
 def test_a_stopped_installation_ends_between_two_steps_and_goes_on_there(tmp_path: Path) -> None:
     history: list[str] = []
     marker = Marker(tmp_path / "incomplete")

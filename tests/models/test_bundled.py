@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 from models import loading
 from models.compact_unet import RestorationUNet
-from models.loading import WeightFileError, build, save_bundled
+from models.loading import WeightFileError, build, bundled_network, save_bundled
 from models.pseudo_random import fill
 from models.registry import ModelSpec, read_spec, resolve_weights
 from models.scratch_unet import ScratchUNet
@@ -88,6 +89,15 @@ def test_a_damaged_bundled_file_is_refused(bundled: Path, content: bytes) -> Non
     (bundled / "restoration.safetensors").write_bytes(content)
     with pytest.raises(WeightFileError, match="damaged"):
         resolve_weights("bundled")
+
+
+def test_a_bundled_file_of_another_network_is_refused_and_spoils_no_other(bundled: Path) -> None:
+    shutil.copy(bundled / "restoration.safetensors", bundled / "tone.safetensors")
+    with pytest.raises(WeightFileError, match=r"tone\.safetensors belongs to another network"):
+        resolve_weights("bundled")
+    assert isinstance(bundled_network(bundled / "restoration.safetensors"), RestorationUNet)
+    with pytest.raises(WeightFileError, match="says that it is restoration"):
+        bundled_network(bundled / "tone.safetensors")
 
 
 def test_a_truncated_bundled_file_is_refused(bundled: Path) -> None:

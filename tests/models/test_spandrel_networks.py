@@ -183,9 +183,16 @@ def test_what_fits_no_stage_or_is_damaged_is_told(tmp_path: Path) -> None:
     (tmp_path / "half.pth").write_bytes(unknown.read_bytes()[:300])
     with pytest.raises(WeightFileError, match="incomplete"):
         read_weights(tmp_path / "half.pth")
-    path = save(tmp_path / "list.pth", [1, 2])
-    with pytest.raises(WeightFileError, match="list of named arrays"):
-        read_weights(path)
+    for content in ([1, 2], {0: torch.ones(3)}, {"state_dict": {1: torch.ones(3)}}):
+        path = save(tmp_path / "list.pth", content)
+        with pytest.raises(WeightFileError, match="list of named arrays"):
+            read_weights(path)
+    damaged = bytearray(unknown.read_bytes())
+    place = damaged.rindex(b"PK\1\2")
+    damaged[place : place + 4] = bytes(4)
+    (tmp_path / "contents.pth").write_bytes(damaged)
+    with pytest.raises(WeightFileError, match="incomplete"):
+        read_weights(tmp_path / "contents.pth")
 
 
 @needs_spandrel

@@ -22,6 +22,8 @@ PYTHON_2_FILES = [
     *sorted((ROOT / "plugin" / "gimp2").rglob("*.py")),
     *sorted((ROOT / "plugin" / "stubs").rglob("*.py")),
 ]
+# It says which Python is needed.
+MAIN_OF_INSTALLER = ROOT / "installer" / "__main__.py"
 NEWER_SYNTAX = (
     ast.JoinedStr,
     ast.AnnAssign,
@@ -130,6 +132,17 @@ def test_a_job_runs_from_an_old_python(server: RunningServer, python: str) -> No
     assert answer == "all is well"
 
 
+@pytest.mark.skipif(not interpreters(), reason="there is no other Python on this machine")
+@pytest.mark.parametrize("python", interpreters()[:2])
+def test_an_old_python_is_told_that_the_installer_needs_a_newer_one(python: str) -> None:
+    answer = subprocess.run(
+        [python, "-B", "-m", "installer"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    assert "but Restore Old Photo needs 3.10 or newer: run it with such a Python" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 @pytest.mark.skipif(not interpreters(), reason="there is no other Python on this machine")
 @pytest.mark.parametrize("python", interpreters()[:1])
@@ -146,7 +159,7 @@ def test_an_old_python_starts_the_backend(tmp_path: Path, python: str) -> None:
     os.kill(pid, 15)
 
 
-@pytest.mark.parametrize("file", PYTHON_2_FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*PYTHON_2_FILES, MAIN_OF_INSTALLER], ids=lambda file: file.name)
 def test_no_syntax_is_newer_than_python_2(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
