@@ -1,6 +1,8 @@
 // Pointers on the photo, of a mouse, a pen or fingers: one moves it or uses the tool, two zoom.
 
 const MIDDLE_BUTTON = 1;
+// What a notch of a wheel counts in pixels and in lines; touchpads send parts of it.
+const NOTCH = [100, 3];
 
 export class Gestures {
   // By pointer, where it was last.
@@ -70,7 +72,8 @@ export class Gestures {
 
   #turn(event) {
     event.preventDefault();
-    const point = { x: event.clientX, y: event.clientY };
-    this.viewer.zoomBy(event.deltaY < 0 ? this.viewer.step : 1 / this.viewer.step, point);
+    const notches = -event.deltaY / (NOTCH[event.deltaMode] ?? 1);
+    const steps = Math.min(Math.max(notches, -1), 1);
+    this.viewer.zoomBy(this.viewer.step ** steps, { x: event.clientX, y: event.clientY });
   }
 }

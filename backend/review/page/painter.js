@@ -32,6 +32,8 @@ export class Painter {
   /** Paint on a mask from now on; null takes the tools away. */
   attach(mask) {
     const isNew = mask !== this.#mask;
+    // A pointer that is still down belongs to what it began on.
+    if (isNew && this.#mask?.isOpen) this.#mask.end();
     this.#mask = mask;
     if (isNew && mask !== null) {
       const side = Math.min(mask.width, mask.height);
@@ -71,6 +73,7 @@ export class Painter {
 
   /** It goes on. */
   move(event) {
+    if (!this.#mask?.isOpen) return;
     // A quick pointer moves more often than the page is asked to look.
     const events = event.getCoalescedEvents();
     for (const each of events.length > 0 ? events : [event]) this.#drawTo(this.#pointOf(each));
@@ -78,12 +81,14 @@ export class Painter {
 
   /** It is done. */
   end() {
+    if (!this.#mask?.isOpen) return;
     this.#mask.end();
     this.onStep();
   }
 
   /** It was none. */
   cancel() {
+    if (!this.#mask?.isOpen) return;
     this.#mask.cancel();
     this.onPaint(this.#mask.whole);
     this.onStep();

@@ -107,6 +107,32 @@ def test_the_other_end_of_a_pen_erases(restored: Page, found: Pixels) -> None:
     assert is_close(reads(restored), np.minimum(found, 255 - stroke(SIZE, line, diameter)))
 
 
+def test_a_stroke_that_another_photo_cuts_off_harms_neither(
+    restored: Page, large_photo: Path
+) -> None:
+    tell = (
+        "const view = document.getElementById('view'); view.setPointerCapture = () => {};"
+        "for (const [kind, clientX, clientY] of arguments[0]) view.dispatchEvent("
+        "new PointerEvent(kind, {clientX, clientY, buttons: 1, pointerId: 1}));"
+    )
+    take(restored, "paint", 60)
+    restored.run(tell, [["pointerdown", 400, 300], ["pointermove", 420, 310]])
+    restored.drop(large_photo)
+    restored.wait(lambda: restored.text("#photo-name") == large_photo.name)
+    restored.run(tell, [["pointermove", 440, 320], ["pointerup", 440, 320]])
+    restored.wait_for_status(DONE)
+    assert not restored.find("#undo").is_enabled()
+    # The pointer moves the photo now, and does not draw on.
+    restored.find("[data-zoom='2']").click()
+    measure = "return document.querySelector('#after canvas').style.transform"
+    before = restored.run(measure)
+    restored.run(
+        tell, [["pointerdown", 400, 300], ["pointermove", 380, 290], ["pointerup", 380, 290]]
+    )
+    assert restored.run(measure) != before
+    assert not restored.complaints()
+
+
 def test_strokes_are_undone_and_done_again(restored: Page, found: Pixels) -> None:
     states = [found]
     take(restored, "paint")

@@ -79,6 +79,29 @@ def test_close_judging_shows_every_pixel_and_moves_the_photo(restored: Page) -> 
     assert before != after
 
 
+@pytest.mark.parametrize(
+    ("wheel", "factor"),
+    [
+        ({"deltaY": -120}, 1.25),
+        ({"deltaY": -3, "deltaMode": 1}, 1.25),
+        ({"deltaY": 120}, 1 / 1.25),
+        ({"deltaY": -10}, 1.25**0.1),
+        ({"deltaX": 40}, 1.0),
+    ],
+)
+def test_a_notch_of_the_wheel_zooms_a_step_and_a_touchpad_less(
+    restored: Page, wheel: dict[str, int], factor: float
+) -> None:
+    measure = "return document.querySelector('#after canvas').getBoundingClientRect().width"
+    restored.find("[data-zoom='2']").click()
+    before = restored.run(measure)
+    restored.run(
+        "document.getElementById('view').dispatchEvent(new WheelEvent('wheel', arguments[0]))",
+        {"clientX": 400, "clientY": 400, **wheel},
+    )
+    assert restored.run(measure) == pytest.approx(before * factor)
+
+
 def test_everything_that_can_be_used_has_a_name_that_is_read_out(restored: Page) -> None:
     tree = restored.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
     roles = {"button", "slider", "switch", "checkbox", "progressbar", "spinbutton"}
