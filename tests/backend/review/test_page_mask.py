@@ -113,7 +113,7 @@ def test_a_stroke_that_another_photo_cuts_off_harms_neither(
     tell = (
         "const view = document.getElementById('view'); view.setPointerCapture = () => {};"
         "for (const [kind, clientX, clientY] of arguments[0]) view.dispatchEvent("
-        "new PointerEvent(kind, {clientX, clientY, buttons: 1, pointerId: 1}));"
+        "new PointerEvent(kind, {clientX, clientY, buttons: 1, pointerId: 7}));"
     )
     take(restored, "paint", 60)
     restored.run(tell, [["pointerdown", 400, 300], ["pointermove", 420, 310]])
@@ -123,7 +123,8 @@ def test_a_stroke_that_another_photo_cuts_off_harms_neither(
     restored.wait_for_status(DONE)
     assert not restored.find("#undo").is_enabled()
     # The pointer moves the photo now, and does not draw on.
-    restored.find("[data-zoom='2']").click()
+    for _ in range(12):
+        restored.find("[data-zoom='in']").click()
     measure = "return document.querySelector('#after canvas').style.transform"
     before = restored.run(measure)
     restored.run(
