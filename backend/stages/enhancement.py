@@ -116,8 +116,9 @@ def redraw(
         x: (B, 3, S, S) in [-1, 1]; (B, 6, S, S), with the photo's after the restored face, for one
             that sees both.
         device: where to run at first.
-        inference: of its weights, with "residual" and perhaps "mirrored": then the result is the
-            mean over the face and its mirror image, whose errors differ.
+        inference: of its weights, with "residual" and perhaps "share", of what is added to the face
+            then, and "mirrored": then the result is the mean over the face and its mirror image,
+            whose errors differ.
 
     Returns:
         (B, 3, S, S) in about [-1, 1], float32, on `device`, or on the CPU where that was short of
@@ -136,7 +137,9 @@ def redraw(
         y = (face + mirrored.flip(3)) / 2
     else:
         y = run_at_once(generator, x, device).float()
-    return x[:, :3].to(y.device) + y if inference["residual"] else y
+    if not inference["residual"]:
+        return y
+    return x[:, :3].to(y.device) + float(inference.get("share", 1.0)) * y
 
 
 def _enhance_with_model(

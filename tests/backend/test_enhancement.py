@@ -36,6 +36,13 @@ def test_a_mirrored_result_has_no_preferred_side(is_residual: bool) -> None:
 
 
 @torch.inference_mode()
+def test_a_part_of_a_change_is_added_where_the_weights_say_so() -> None:
+    x = torch.rand(1, 3, 8, 8) * 2 - 1
+    inference = {"residual": True, "mirrored": True, "share": 0.75}
+    torch.testing.assert_close(redraw(Ramp(), x, CPU, inference), x + 0.75 * 0.5 * x)
+
+
+@torch.inference_mode()
 def test_a_face_is_changed_whatever_else_a_generator_sees() -> None:
     x = torch.rand(1, 6, 8, 8) * 2 - 1
 
