@@ -33,8 +33,7 @@ class ToneGrid(nn.Module):
         bins: steps of brightness.
         blocks: residual blocks at an eighth of the size.
         wide_blocks: residual blocks at a thirty-second, where the network sees what the picture
-            shows, and so what is bright in it. Before each of them every place is compared with
-            all others: alike things of unlike brightness tell shade from dark things.
+            shows, and so what is bright in it.
         statistics_width: of the layers that read `tone_statistics`. From them a lifted black or a
             tint is read off; from pixels it is learned only slowly.
 
@@ -59,7 +58,6 @@ class ToneGrid(nn.Module):
             *_halving(3, width), *_halving(width, 2 * width), *_halving(2 * width, deep)
         )
         self.wide = nn.Sequential(*_halving(deep, deep), *_halving(deep, deep))
-        self.comparisons = nn.ModuleList(Comparison(deep) for _ in range(wide_blocks))
         self.wide_blocks = nn.ModuleList(_block(deep) for _ in range(wide_blocks))
         self.everywhere = nn.Sequential(nn.Linear(2 * deep, deep), nn.LeakyReLU(0.1))
         self.blocks = nn.ModuleList(_block(deep) for _ in range(blocks))
@@ -76,8 +74,7 @@ class ToneGrid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = self.local(x)  # (B, deep, h/8, w/8)
         wide = self.wide(features)  # (B, deep, h/32, w/32)
-        for comparison, block in zip(self.comparisons, self.wide_blocks, strict=True):
-            wide = comparison(wide)
+        for block in self.wide_blocks:
             wide = wide + block(wide)
         spread = wide.std(dim=(2, 3), unbiased=False)
         whole = self.everywhere(torch.cat([wide.mean(dim=(2, 3)), spread], dim=1))
@@ -92,38 +89,6 @@ class ToneGrid(nn.Module):
         flat: Tensor = self.last(features) + self.last_of_statistics(numbers)[:, :, None, None]
         batch, _, rows, columns = flat.shape
         return flat.view(batch, _COEFFICIENTS, self.bins, rows, columns)
-
-
-class Comparison(nn.Module):
-    """Self-attention over all places, then a layer for each place; both add to their input.
-
-    x (B, C, h, w) -> (B, C, h, w).
-
-    Source:
-        A. Vaswani et al., "Attention is all you need", NeurIPS 2017, normalized before each part.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self._heads = max(1, channels // 32)
-        self.normalize = nn.GroupNorm(1, channels)
-        self.read = nn.Conv2d(channels, 3 * channels, 1)
-        self.write = _silent(nn.Conv2d(channels, channels, 1))
-        self.each = nn.Sequential(
-            nn.GroupNorm(1, channels),
-            nn.Conv2d(channels, 2 * channels, 1),
-            nn.GELU(),
-            _silent(nn.Conv2d(2 * channels, channels, 1)),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        read = self.read(self.normalize(x)).view(batch, 3, self._heads, -1, height * width)
-        query, key, value = read.transpose(3, 4).unbind(dim=1)  # (B, heads, places, C / heads)
-        found = F.scaled_dot_product_attention(query, key, value).transpose(2, 3)
-        x = x + self.write(found.reshape(batch, channels, height, width))
-        result: Tensor = x + self.each(x)
-        return result
 
 
 def _halving(channels: int, after: int) -> tuple[nn.Module, nn.Module]:

@@ -22,10 +22,11 @@ LONGEST = 4
 STRIP_ROWS = 256
 """Rows that are changed at a time; the places of all pixels at once would fill the memory."""
 
-TRIFLING, CLEAR = 0.035, 0.07
+TRIFLING, CLEAR = 0.03, 0.06
 """Root mean square of the change of a picture in [0, 1] up to which it is left out, and from which
-it is made in full. On the 38 photos for tests this makes the mean colour drift (CIEDE2000) of clean
-ones 0.46 in place of 1.52, and costs shaded ones 0.13 of 3.97 dB."""
+it is made in full: half of all clean photos would change by less than 0.003, three quarters of the
+shaded ones by more than 0.035. On 74 photos that were trained on this makes the mean colour drift
+of clean ones 0.0 in place of 0.6, and costs shaded ones 0.3 of 4.0 dB."""
 
 
 def restore_tone(
