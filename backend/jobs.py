@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
@@ -13,14 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from backend.errors import Cancelled, RestorationError
+from backend.failures import as_event
 from plugin.shared import protocol
 
-log = logging.getLogger(__name__)
-
-TOO_LARGE = (
-    "The picture is too large for this computer's memory: close other programs, or scale it down, "
-    "then try again."
-)
 FETCH_SECONDS = 60.0
 """A finished job that somebody asked for so recently is still being fetched."""
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -76,16 +70,12 @@ class Job:
         self._layers: dict[int, LayerData] = {}
         self._cancel = threading.Event()
         self._changed = threading.Condition()
-        self._last_use = time.monotonic()
+        # When it ended or was asked for, by the monotonic clock.
+        self.last_use = time.monotonic()
 
     @property
     def state(self) -> State:
         return self._state
-
-    @property
-    def last_use(self) -> float:
-        """When it went on, ended, or was asked for, by the monotonic clock."""
-        return self._last_use
 
     @property
     def is_finished(self) -> bool:
@@ -106,12 +96,12 @@ class Job:
         """The encoded events after the first `seen`; an empty list when none comes in time."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._lines) > seen, timeout_seconds)
-            self._last_use = time.monotonic()
+            self.last_use = time.monotonic()
             return self._lines[seen:]
 
     def layer(self, index: int) -> LayerData:
         """Raises UnknownJobError when the job has no such layer, or no more."""
-        self._last_use = time.monotonic()
+        self.last_use = time.monotonic()
         try:
             return self._layers[index]
         except KeyError:
@@ -143,7 +133,7 @@ class Job:
         # Some libraries raise what is no Exception, and the thread must survive that, too.
         except BaseException as error:
             with self._changed:
-                self._finish("failed", _failure(error, log_name))
+                self._finish("failed", as_event(error, log_name))
 
     def _add(self, item: protocol.Progress | protocol.Note | LayerData) -> None:
         # A restorer that does not look often enough stops here at the latest.
@@ -160,27 +150,11 @@ class Job:
     def _finish(self, state: State, event: protocol.Event) -> None:
         self._lines.append(protocol.encode_event(event))
         self._state = state
-        self._last_use = time.monotonic()
+        self.last_use = time.monotonic()
         self._body = None
         if state == "cancelled":
             self._layers.clear()
         self._changed.notify_all()
-
-
-def _failure(error: BaseException, log_name: str) -> protocol.Failed:
-    if isinstance(error, RestorationError):
-        return protocol.Failed(error.code, str(error), dict(error.parameters))
-    log.error("A job failed", exc_info=error)
-    if isinstance(error, MemoryError):
-        return protocol.Failed("memory", TOO_LARGE)
-    unexpected = RestorationError(
-        "The restoration failed unexpectedly ({error}): try again, and if it happens again, "
-        "report what {log} says.",
-        code="unexpected",
-        error=type(error).__name__,
-        log=log_name,
-    )
-    return protocol.Failed(unexpected.code, str(unexpected), dict(unexpected.parameters))
 
 
 class JobStore:
@@ -255,8 +229,7 @@ class JobStore:
     def forget_finished(self) -> None:
         """Give the memory of all finished jobs back."""
         with self._changed:
-            for job in [job for job in self._jobs.values() if job.is_finished]:
-                del self._jobs[job.id]
+            self._jobs = {name: job for name, job in self._jobs.items() if not job.is_finished}
 
     @property
     def is_busy(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import ClientDisconnect
 
 from backend.errors import RestorationError
-from backend.jobs import TOO_LARGE
+from backend.failures import TOO_LARGE
 from plugin.shared import protocol
 
 

@@ -253,10 +253,7 @@ def ended_error(installation, code, log_length):
     # type: (Installation, int, int) -> StartError
     """What to do when the backend ends instead of starting; its last words are in the log.
 
-    Args:
-        installation: whose backend it was.
-        code: with which it ended.
-        log_length: bytes that the log had before; they speak of other starts.
+    The first `log_length` bytes of the log speak of other starts.
     """
     reason = _last_line(installation.log, log_length)
     if not reason:

@@ -19,7 +19,7 @@ from backend.files import load_picture, save_picture
 from backend.images import Picture
 from models.loading import official_weights
 from models.registry import OfficialFile, WeightSource, bundled_files, data_folder, official_folder
-from models.spandrel_networks import import_spandrel
+from models.spandrel_import import import_spandrel
 from models.stored import ImportedModel, official_state, stored_path, write_record
 from tests.backend.download_site import Page, Site, running_site
 from tests.backend.official import SPECS, checkpoint, describe, path_of
@@ -282,7 +282,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_kept(
 def test_without_spandrel_the_message_says_how_to_get_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.spandrel_networks.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("models.spandrel_import.importlib.util.find_spec", lambda _: None)
     torch.save({"conv.weight": torch.ones(3, 3, 1, 1)}, tmp_path / "other.pth")
     text = said(capsys, "import", str(tmp_path / "other.pth"), "--stage", "denoising", code=1)
     assert f'"{sys.executable}" -m pip install --no-deps spandrel einops' in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import RestorationError, WeightsError
-from backend.jobs import _failure
+from backend.failures import as_event
 from backend.results import Note
 from models.registry import WeightFileError, read_spec
 
@@ -26,7 +26,7 @@ def test_braces_in_a_message_without_values_stay() -> None:
 def test_a_failure_of_the_models_reaches_the_wire_with_code_and_values(tmp_path: Path) -> None:
     with pytest.raises(WeightFileError) as caught:
         read_spec(tmp_path / "face{0}.safetensors")
-    event = _failure(WeightsError.of(caught.value), "log")
+    event = as_event(WeightsError.of(caught.value), "log")
     assert event.code == "weights-file-gone"
     assert event.parameters == {"file": "face{0}.safetensors", "folder": str(tmp_path)}
     assert event.message == str(caught.value)
@@ -34,6 +34,6 @@ def test_a_failure_of_the_models_reaches_the_wire_with_code_and_values(tmp_path:
 
 
 def test_a_bug_names_itself_and_the_log() -> None:
-    event = _failure(ZeroDivisionError("one over nothing"), "/tmp/{log}")
+    event = as_event(ZeroDivisionError("one over nothing"), "/tmp/{log}")
     assert event.parameters == {"error": "ZeroDivisionError", "log": "/tmp/{log}"}
     assert event.message.endswith("report what /tmp/{log} says.")

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from models.registry import Stage, WeightFileError
+from models.spandrel_import import import_spandrel
 from models.spandrel_networks import (
-    import_spandrel,
     read_weights,
     recognise,
     try_out,
@@ -234,7 +234,7 @@ def test_spandrel_works_without_a_working_torchvision(tmp_path: Path, torchvisio
         (tmp_path / "torchvision.py").write_text("raise ModuleNotFoundError('torchvision')")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from models.spandrel_networks import import_spandrel\n"
+        "from models.spandrel_import import import_spandrel\n"
         "spandrel = import_spandrel()\n"
         "assert 'torchvision' not in sys.modules\n"
         "from spandrel.architectures.LaMa.__arch import LaMa\n"
