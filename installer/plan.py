@@ -49,6 +49,7 @@ State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 # pip unpacks beside what it has downloaded.
 _DISK_RESERVE_BYTES = 600_000_000
 _OWN_FILES = ("install.log", "installation.part", "installation.lock", "profiles.json")
+# Any of these says that a data folder is ours.
 _TRACES = ("installation.json", "installation.incomplete", "installation.lock", "install.log")
 _TRACES_OF_USE = ("run/backend.log", "weights/official", "weights/imported")
 _OWN_FOLDERS = ("run", "downloads", "temporary", "source", "uv", "example")
@@ -270,8 +271,8 @@ def remove(plan: Plan, report: Report) -> None:
     """Take everything away but what is the user's own.
 
     Raises:
-        InstallationError: something could not be removed; the next try goes on from there. Or the
-            data folder is none of ours.
+        InstallationError: the data folder is none of ours, or something could not be removed; then
+            the next try goes on from there.
     """
     if plan.data.exists():
         _check_is_ours(plan.data)
