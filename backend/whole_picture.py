@@ -13,7 +13,12 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.stages.denoising import denoise
-from backend.stages.restoration import repair_scratches, repaired_part, restore_global
+from backend.stages.restoration import (
+    marked,
+    repair_scratches,
+    repaired_part,
+    restore_global,
+)
 from backend.stages.tone import restore_tone
 from backend.tensors import to_mask
 
@@ -45,7 +50,7 @@ def restore_whole_picture(
     cleaning, toning = monitor.part(0, 2), monitor.part(1, 2)
     is_filled = image is not source
     if options.cleaning and not networks.uses_model("denoising"):
-        result, _ = restore_global(image, hole, networks, cleaning, is_filled=is_filled)
+        result, _ = restore_global(image, marked(hole), networks, cleaning, is_filled=is_filled)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
     else:

@@ -39,6 +39,29 @@ HOLE_GROWTH = 1
 """Pixels around it are partly damaged, and would be continued into the hole."""
 
 
+def marked(damage: Mask) -> Mask:
+    """What the networks are to take as damaged, of a soft mask of a whole picture.
+
+    Args:
+        damage: (H, W), 0 to 255.
+
+    Returns:
+        (H, W), 0 or 1: where the mask is half or more; of a place that is selected in part only,
+        where it has half of its own highest value.
+    """
+    result = (damage >= HALF).astype(np.uint8)
+    if not ((damage >= LEAST) & (damage < HALF)).any():
+        return result
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((damage >= LEAST).astype(np.uint8))
+    faint = np.setdiff1d(np.unique(labels), labels[damage >= HALF])
+    for label in faint[faint > 0]:
+        x, y, width, height = (int(value) for value in boxes[label, :4])
+        box = Box(x, y, x + width, y + height).slices
+        place = np.where(labels[box] == label, damage[box], 0)
+        result[box] |= (place * 2 >= place.max()).astype(np.uint8)
+    return result
+
+
 def restore_global(
     image: Tensor,
     damage: Mask,
@@ -53,7 +76,7 @@ def restore_global(
 
     Args:
         image: (1, 3, H, W) in [0, 1].
-        damage: (H, W), not 0 where pixels are to be repaired.
+        damage: (H, W), not 0 where pixels are to be repaired; from `marked`.
         networks: with "restoration", or with encoder, mapping and decoder.
         monitor: of the stage.
         needed: (H, W), tiles where it is 0 everywhere are left out; None takes all.
@@ -88,23 +111,7 @@ def _hole(damage: Mask, *, is_filled: bool) -> Mask:
     """(H, W), 1 where the networks are told that the picture is damaged, else 0."""
     if is_filled:
         return np.zeros_like(damage)
-    half = (damage >= HALF).astype(np.uint8)
-    return dilate(half | _half_of_faint_places(damage), HOLE_GROWTH)
-
-
-def _half_of_faint_places(damage: Mask) -> Mask:
-    """(H, W), 1 where a place that is selected in part only has half of its own highest value."""
-    result = np.zeros_like(damage)
-    if not ((damage >= LEAST) & (damage < HALF)).any():
-        return result
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats((damage >= LEAST).astype(np.uint8))
-    faint = np.setdiff1d(np.unique(labels), labels[damage >= HALF])
-    for label in faint[faint > 0]:
-        x, y, width, height = (int(value) for value in boxes[label, :4])
-        box = Box(x, y, x + width, y + height).slices
-        place = np.where(labels[box] == label, damage[box], 0)
-        result[box] |= (place * 2 >= place.max()).astype(np.uint8)
-    return result
+    return dilate((damage > 0).astype(np.uint8), HOLE_GROWTH)
 
 
 def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:
@@ -188,20 +195,20 @@ def repair_scratches(
     Returns:
         (1, 3, h, w) of the box around the damage, and the box.
     """
-    box = bounding_box(damage)
+    box, places = bounding_box(damage), marked(damage)
     restorer, regions = None, [whole_region(damage, box)]
     if is_local(networks, has_hole=not is_filled) or damage.size > EXACT_REPAIR_PIXELS:
         regions = list(damaged_regions(damage))
         if not networks.has("restoration"):
             preparing, monitor = monitor.part(0, 2), monitor.part(1, 2)
-            restorer = _restorer_of_parts(image, damage, networks, preparing, is_filled=is_filled)
+            restorer = _restorer_of_parts(image, places, networks, preparing, is_filled=is_filled)
     patchwork = Patchwork(box)
     for index, region in enumerate(regions):
         rows, columns = region.around.slices
         part, hole = image[..., rows, columns], damage[region.around.slices]
         restored, coverage = restore_global(
             part,
-            hole,
+            places[region.around.slices],
             networks,
             monitor.part(index, len(regions)),
             needed=region.needed,

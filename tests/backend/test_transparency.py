@@ -96,3 +96,15 @@ def test_a_place_that_is_selected_in_part_is_repaired_in_part(
     after = np.abs(final - portrait())[mask > 0].mean()
     # A perfect repair would take away the share that is selected.
     assert after < before * (1 - 0.7 * value / 255)
+
+
+def test_a_faint_place_is_judged_as_one_however_large_the_picture_is(networks: Networks) -> None:
+    color = np.full((64, 2400, 3), 90, np.uint8)
+    color[28:34, 100:2300] = 255
+    mask = np.zeros(color.shape[:2], dtype=np.uint8)
+    mask[26:36, 100:2300] = np.linspace(100, 20, 2200).astype(np.uint8)
+    options = Options(scratches="mask", whole_picture=False, enhance_faces=False)
+    final = run(color, mask, options, networks).final
+    # More than half of the strongest on the left side, less than that throughout on the right.
+    assert (final[30, 200:1300, 0] < 250).all()
+    assert (np.abs(final[30, 1800:2250, 0].astype(int) - 255) <= 2).all()
