@@ -3,6 +3,7 @@ import { addPhoto, openSession } from "./backend.js";
 import { listenToFiles } from "./files.js";
 import { offerLanguages, speakFirst } from "./language.js";
 import { LayerList } from "./layers.js";
+import { guardLeaving, mayLose } from "./leaving.js";
 import { MaskPanel } from "./maskpanel.js";
 import { ProgressList } from "./progress.js";
 import { Review } from "./review.js";
@@ -40,6 +41,7 @@ function complain(error) {
 
 const openFile = attempt(async (file) => {
   await ready;
+  if (review?.mask.isUnsaved && !(await mayLose())) return;
   choices += 1;
   const choice = choices;
   byId("message").hidden = true;
@@ -74,9 +76,12 @@ async function openPhoto(photo, size) {
 const restore = attempt((isSearch) => review?.restore(isSearch));
 
 const save = attempt(async (format) => {
+  const { mask } = review;
+  const { revision } = mask;
   const file = await review.save(format, layerNames());
   if (file === null) return;
   download(file);
+  mask.saved(revision);
   parts.progress.say("save.done", () => ({ name: file.name }));
 });
 
@@ -101,6 +106,7 @@ function listen() {
   // The command line opened this tab's address again, with a new ticket.
   window.addEventListener("hashchange", () => location.reload());
   byId("message-close").addEventListener("click", () => (byId("message").hidden = true));
+  guardLeaving(() => review?.mask.isUnsaved);
   addSaveButtons(save);
   const resize = attempt(() => {
     return openPhoto(review.photo, byId("whole-size").checked ? "whole" : "preview");

@@ -17,6 +17,8 @@ export class Mask {
   #open = null;
   // The last step before the mask was what the backend had found; null before the first one.
   #foundAfter = null;
+  // What a saved file was made with.
+  #savedRevision = null;
 
   constructor(width, height) {
     Object.assign(this, { width, height });
@@ -26,6 +28,11 @@ export class Mask {
   /** Whether somebody painted, so that this mask says what is repaired. */
   get isPainted() {
     return (this.#undo.at(-1) ?? null) !== this.#foundAfter;
+  }
+
+  /** Whether something painted would be lost with the page. */
+  get isUnsaved() {
+    return this.isPainted && this.revision !== this.#savedRevision;
   }
 
   get canUndo() {
@@ -63,6 +70,11 @@ export class Mask {
     this.revision++;
     this.end();
     this.#foundAfter = this.#undo.at(-1) ?? null;
+  }
+
+  /** A file was saved that was made with the mask of a revision. */
+  saved(revision) {
+    this.#savedRevision = revision;
   }
 
   /** Begin a step that is undone as one. */

@@ -202,5 +202,5 @@ class Page:
 
 
 CONTROL, SHIFT = 2, 8
-KEY_CODES = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38}
-KEY_CODES |= {"ArrowRight": 39, "ArrowDown": 40, "PageUp": 33, "PageDown": 34}
+KEY_CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35}
+KEY_CODES |= {"Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}

@@ -134,6 +134,60 @@ def test_a_stroke_that_another_photo_cuts_off_harms_neither(
     assert not restored.complaints()
 
 
+def test_what_was_painted_is_given_up_only_when_the_user_says_so(
+    restored: Page, photo: Path, large_photo: Path
+) -> None:
+    question = restored.find("#leave")
+    diameter = take(restored, "paint")
+    assert diameter > 0
+    restored.drag(*WAY)
+    painted = reads(restored)
+    for refuse in (restored.find("#leave-no").click, lambda: restored.key("Escape")):
+        restored.drop(large_photo)
+        restored.wait(question.is_displayed)
+        refuse()
+        restored.wait(lambda: not question.is_displayed())
+        assert restored.text("#photo-name") == photo.name
+        assert np.array_equal(reads(restored), painted)
+    # Two files in a row: the answer is for the last one.
+    restored.drop(photo)
+    restored.wait(question.is_displayed)
+    restored.drop(large_photo)
+    restored.find("#leave-yes").click()
+    restored.wait(lambda: restored.text("#photo-name") == large_photo.name)
+    restored.wait_for_status(DONE)
+    # Nothing is painted here, so nothing is asked.
+    restored.drop(photo)
+    restored.wait(lambda: restored.text("#photo-name") == photo.name)
+    restored.wait_for_status(DONE)
+    assert not restored.complaints()
+
+
+def test_what_was_painted_and_saved_is_left_without_a_question(
+    restored: Page, large_photo: Path
+) -> None:
+    take(restored, "paint")
+    restored.drag(*WAY)
+    restored.find("[data-format='png']").click()
+    restored.wait_for_status("handed to your browser")
+    restored.drop(large_photo)
+    restored.wait(lambda: restored.text("#photo-name") == large_photo.name)
+    assert not restored.find("#leave").is_displayed()
+
+
+def test_the_browser_asks_before_a_page_with_unsaved_strokes_is_left(restored: Page) -> None:
+    asks = (
+        "const event = new Event('beforeunload', {cancelable: true});"
+        "return !window.dispatchEvent(event);"
+    )
+    assert not restored.run(asks)
+    take(restored, "paint")
+    restored.drag(*WAY)
+    assert restored.run(asks)
+    restored.find("#undo").click()
+    assert not restored.run(asks)
+
+
 def test_strokes_are_undone_and_done_again(restored: Page, found: Pixels) -> None:
     states = [found]
     take(restored, "paint")
