@@ -24,6 +24,7 @@ from backend.command_files import (
 )
 from backend.command_progress import PhotoProgress
 from backend.composition import composite
+from backend.device import memory_errors_explained
 from backend.errors import OptionsError, RestorationError, refused
 from backend.files import load_picture, save_picture
 from backend.images import Mask, Metadata, Picture, to_eight_bit
@@ -64,7 +65,8 @@ def run_restore(chosen: argparse.Namespace) -> int:
     for photo, stages in zip(photos, stage_folders(chosen.stages, photos), strict=True):
         try:
             work = _restore_as_original if chosen.reference else _restore_photo
-            work(photo, chosen, options, networks, output, stages)
+            with memory_errors_explained():
+                work(photo, chosen, options, networks, output, stages)
         except RestorationError as error:
             failures += 1
             _complain(error, photo)
@@ -95,7 +97,8 @@ def run_detect(chosen: argparse.Namespace) -> int:
         device=chosen.device,
     )
     output = resolve_output(chosen.output, [chosen.photo])
-    picture = load_picture(chosen.photo)
+    with memory_errors_explained():
+        picture = load_picture(chosen.photo)
     target = output_path(chosen.photo.with_suffix(".png"), ".png", output, "-scratches")
     check_replaces_nothing_precious(target, [chosen.photo])
     prepare_folder(target.parent)

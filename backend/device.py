@@ -7,11 +7,16 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
 import torch
 from torch import Tensor, nn
 
 from backend.errors import DeviceError
 from backend.options import DeviceChoice
+
+
+MAY_BE_MEMORY = (MemoryError, RuntimeError, cv2.error)
+"""What NumPy, torch and OpenCV raise for a lack of memory, among other things."""
 
 
 def choose_device(choice: DeviceChoice) -> torch.device:
@@ -57,7 +62,7 @@ def memory_errors_explained() -> Iterator[None]:
     """Raise DeviceError where torch, NumPy or OpenCV run out of memory."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except MAY_BE_MEMORY as error:
         if is_out_of_memory(error):
             raise _out_of_memory() from error
         raise
@@ -69,6 +74,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOSPC
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
     # On the CPU torch has no class of its own for it.
     return isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
 

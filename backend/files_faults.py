@@ -32,6 +32,7 @@ def faults_explained(path: Path, most_pixels: int) -> Iterator[None]:
 
     Raises:
         InputError: one sentence about why the photo cannot be used.
+        MemoryError: it is too large for the memory.
     """
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
@@ -50,6 +51,8 @@ def faults_explained(path: Path, most_pixels: int) -> Iterator[None]:
             megapixels=most_pixels // 1_000_000,
         ) from error
     except DAMAGE as error:
+        if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         # Those of the system have a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise _fault_of_the_system(error, path) from error

@@ -15,7 +15,11 @@ Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(H, W, C) uint8 or uint16: gray (1), gray and alpha (2), RGB (3), RGB and alpha (4)."""
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
-"""(H, W) uint8: 255 = repair, 0 = keep, between = blend."""
+"""(H, W) uint8: 255 = repair, 0 = keep, between = repair in part.
+
+A repair alone fades with the mask. Where the whole picture is cleaned, what is half selected is
+repaired, and only places that are fainter throughout are in part.
+"""
 
 GRAY_TOLERANCE = 1
 """Lossy WebP decodes a gray picture to channels that differ by up to one level of 8 bit."""

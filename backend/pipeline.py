@@ -58,14 +58,14 @@ def restore(
     _check_mask(photo, mask, options)
     if options.enhance_faces:
         networks.face_finder()  # if it is missing, that is told before the work
-    result = Assembly(photo, networks.name, on_event, is_cancelled)
     with torch.inference_mode(), memory_errors_explained():
+        result = Assembly(photo, networks.name, on_event, is_cancelled)
         damage, faces = _find_damage(result, mask, options, networks)
         hole = damage if options.repair_scratches else np.zeros_like(damage)
         _repair(result, hole, options, networks)
         if options.enhance_faces:
             _enhance_faces(result, hole, faces, options, networks)
-    return result.finished()
+        return result.finished()
 
 
 def _find_damage(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from backend.device import is_out_of_memory
+from backend.device import MAY_BE_MEMORY, is_out_of_memory
 from backend.geometry import Box, Size
 from backend.monitor import Monitor
 from backend.tensors import pad_to_multiple
@@ -47,7 +47,8 @@ def run_tiled(
         run: see RunTile.
         inputs: (1, C_i, H, W) on the CPU, all of one size.
         channels: C of the result.
-        tile: longest side of a tile; a picture within it is one tile.
+        tile: longest side of a tile, of the last one up to `multiple` more; a picture within it is
+            one tile.
         overlap: pixels that neighbours share at least, below `tile`.
         multiple: tiles begin at, and are padded to, multiples of this.
         monitor: advances with the tiles.
@@ -102,7 +103,7 @@ def run_tiled_as_memory_allows(
                 monitor=monitor,
                 is_needed=is_needed,
             )
-        except (MemoryError, RuntimeError) as error:
+        except MAY_BE_MEMORY as error:
             if not is_out_of_memory(error) or tile <= least_tile:
                 raise
         tile = max(least_tile, tile // 2)

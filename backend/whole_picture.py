@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from backend.geometry import Box
@@ -14,13 +16,17 @@ from backend.networks import Networks
 from backend.options import Options
 from backend.stages.denoising import denoise
 from backend.stages.restoration import (
+    HALF,
+    HOLE_GROWTH,
     marked,
     repair_scratches,
     repaired_part,
     restore_global,
 )
 from backend.stages.tone import restore_tone
-from backend.tensors import to_mask
+from backend.tensors import dilate, to_mask
+
+BAND_ROWS = 256
 
 OnRepaired: TypeAlias = Callable[[Tensor, Box], None]
 """Gets (1, 3, h, w) of a box around the damage, repaired and in the photo's own tone."""
@@ -49,31 +55,48 @@ def restore_whole_picture(
     """
     cleaning, toning = monitor.part(0, 2), monitor.part(1, 2)
     is_filled = image is not source
+    faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
-        result, _ = restore_global(image, marked(hole), networks, cleaning, is_filled=is_filled)
+        places = marked(hole)
+        result, _ = restore_global(image, places, networks, cleaning, is_filled=is_filled)
+        # With what the networks were told beside it.
+        faint = dilate(((places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
     else:
-        result = image.clone()
+        result = source.clone()
         if hole.any():
-            if not is_filled:
-                _put_repair(result, hole, networks, cleaning.part(0, 2))
             box = bounding_box(hole)
-            on_repaired(result[..., box.slices[0], box.slices[1]], box)
+            repaired = image[..., box.slices[0], box.slices[1]]
+            if not is_filled:
+                repaired, box = repair_scratches(image, hole, networks, cleaning.part(0, 2))
+            _put(result, repaired, box, hole)
+            on_repaired(repaired, box)
         if options.cleaning:
             # In place of the weights: both in turn would smooth twice and take twice the time.
             result = denoise(result, networks, cleaning.part(1, 2))
-    if options.strength < 1:
-        # The damage is repaired whatever the strength.
-        share = to_mask(hole).clamp_min(options.strength)
-        result = source + share * (result - source)
+    if options.strength < 1 or faint.any():
+        _fade(result, source, hole, faint, options.strength)
     if options.tone and networks.has("tone"):
         restore_tone(result, networks, toning, strength=options.strength)
     return result
 
 
-def _put_repair(image: Tensor, hole: Mask, networks: Networks, monitor: Monitor) -> None:
-    repaired, box = repair_scratches(image, hole, networks, monitor)
+def _fade(result: Tensor, source: Tensor, hole: Mask, faint: Mask, strength: float) -> None:
+    """Leave a share of the photo, in place.
+
+    The damage is repaired whatever the strength, and places that are selected in part as much as
+    they are selected.
+    """
+    for top in range(0, len(hole), BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        selected = to_mask(hole[rows])
+        share = torch.where(to_mask(faint[rows]) > 0, selected, selected.clamp_min(strength))
+        result[:, :, rows] = torch.lerp(source[:, :, rows], result[:, :, rows], share)
+
+
+def _put(image: Tensor, repaired: Tensor, box: Box, hole: Mask) -> None:
+    """Fade a repair into the picture as strongly as the mask says."""
     rows, columns = box.slices
     share = to_mask(hole[box.slices])
     image[..., rows, columns] += share * (repaired - image[..., rows, columns])

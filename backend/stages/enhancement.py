@@ -20,7 +20,7 @@ from backend.alignment import (
     pixels_per_crop_pixel,
 )
 from backend.color_fit import in_tone_of
-from backend.device import is_out_of_memory, run_at_once
+from backend.device import MAY_BE_MEMORY, is_out_of_memory, run_at_once
 from backend.geometry import Matrix
 from backend.images import Mask, Pixels
 from backend.monitor import Monitor
@@ -66,7 +66,7 @@ def enhance_face(views: Views, face: Face, networks: Networks, monitor: Monitor)
     name = choose_network(face, networks)
     try:
         return _enhance_with(name, views, face, networks, monitor)
-    except (MemoryError, RuntimeError) as error:
+    except MAY_BE_MEMORY as error:
         if not is_out_of_memory(error) or name == "face_256":
             raise
     monitor.note("memory-short", SMALLER_PIECES)

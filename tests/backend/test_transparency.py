@@ -108,3 +108,34 @@ def test_a_faint_place_is_judged_as_one_however_large_the_picture_is(networks: N
     # More than half of the strongest on the left side, less than that throughout on the right.
     assert (final[30, 200:1300, 0] < 250).all()
     assert (np.abs(final[30, 1800:2250, 0].astype(int) - 255) <= 2).all()
+
+
+@pytest.mark.parametrize("value", [25, 90, 128, 255])
+def test_a_soft_mask_means_the_same_however_the_picture_is_restored(
+    value: int, networks: Networks
+) -> None:
+    color = np.full((128, 128, 3), 120, np.uint8)
+    color[60:66, 20:100] = 250
+    mask = np.zeros((128, 128), np.uint8)
+    mask[58:68, 18:102] = value
+    ways: list[dict[str, bool | float]] = [
+        {"whole_picture": False},
+        {},
+        {"cleaning": False},
+        {"strength": 0.5},
+    ]
+    finals, layers = [], []
+    for way in ways:
+        tone = {} if "whole_picture" in way else {"tone": False}
+        options = Options(scratches="mask", enhance_faces=False, **way, **tone)  # type: ignore[arg-type]
+        result = run(color, mask, options, networks)
+        layers.append(next(layer for layer in result.layers if layer.kind == "repair"))
+        finals.append(result.final[63, 30:90].astype(int))
+    for layer in layers[1:]:
+        # The mask fades the repair; the layer's own pixels are all of it.
+        np.testing.assert_allclose(layer.pixels.mean(), layers[0].pixels.mean(), atol=1)
+        np.testing.assert_array_equal(layer.mask, layers[0].mask)
+    for way, final in zip(ways, finals, strict=True):
+        is_whole = value >= 128 and way == {}
+        expected = 120 if is_whole else 250 - 130 * value / 255
+        np.testing.assert_allclose(final, expected, atol=4)
