@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from backend.errors import DeviceError
 from backend.options import DeviceChoice
 
-
 MAY_BE_MEMORY = (MemoryError, RuntimeError, cv2.error)
 """What NumPy, torch and OpenCV raise for a lack of memory, among other things."""
 

@@ -85,6 +85,7 @@ class FaceFinder:
             self._remembered[key] = self._search(gray, threshold)
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
+        self._remembered.move_to_end(key)
         return list(self._remembered[key])
 
     def _search(self, gray: npt.NDArray[np.uint8], threshold: float) -> list[tuple[float, Box]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -52,6 +50,11 @@ JPEG_LONGEST_BLOCK = 65_500
 PNG_LONGEST_CHUNK = 1 << 26
 """Bytes of a compressed profile or text; Pillow's own limit refuses large printer profiles."""
 
+# Scans have hundreds of megapixels, which Pillow takes for an attack. Once for the whole program:
+# its threads read photos at the same time. `_check_size` refuses what is too large.
+Image.MAX_IMAGE_PIXELS = None
+PngImagePlugin.MAX_TEXT_CHUNK = PNG_LONGEST_CHUNK
+
 
 def load_picture(path: Path, *, upright: bool = True) -> Picture:
     """Read a photo.
@@ -63,7 +66,7 @@ def load_picture(path: Path, *, upright: bool = True) -> Picture:
     Raises:
         InputError: one sentence about why it cannot be used.
     """
-    with faults_explained(path, MOST_PIXELS), _large_pictures_allowed():
+    with faults_explained(path, MOST_PIXELS):
         return _load(path, upright)
 
 
@@ -82,7 +85,7 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
     """
     kind = format_of(path)
     if not overwrite and path.exists():
-        raise InputError(f"{path} exists already: choose another name.", code="file-exists")
+        raise _exists(path)
     check_fits(picture, path)
     # Without the name of the photo, which may be as long as the disk allows.
     partial = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -90,7 +93,12 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
         # Made here and exclusively, so that the file gets the user's usual permissions.
         with partial.open("xb") as stream:
             write_picture(picture, kind, stream)
-        partial.replace(path)
+        if not overwrite:
+            # Another program may have made one meanwhile, and only one of the two gets the name.
+            path.open("xb").close()
+        _put(partial, path, is_empty=not overwrite)
+    except FileExistsError as error:
+        raise _exists(path) from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}): choose another folder.",
@@ -102,12 +110,26 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
             partial.unlink(missing_ok=True)
 
 
+def _put(partial: Path, path: Path, *, is_empty: bool) -> None:
+    """Give a file its name; an empty one that kept it goes where that fails."""
+    try:
+        partial.replace(path)
+    except OSError:
+        if is_empty:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(f"{path} exists already: choose another name.", code="file-exists")
+
+
 def count_pixels(path: Path) -> int | None:
     """Width times height from a photo's header; None where it cannot be read so quickly."""
     try:
-        with _large_pictures_allowed(), Image.open(path) as image:
+        with Image.open(path) as image:
             return image.width * image.height
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, struct.error):
         return None
 
 
@@ -126,21 +148,6 @@ def format_of(path: Path) -> str:
     return kind
 
 
-@contextmanager
-def _large_pictures_allowed() -> Iterator[None]:
-    """Scans have hundreds of megapixels; Pillow takes them for an attack unless told otherwise."""
-    limit, longest = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
-    # Pillow warns from the limit on and refuses twice as much.
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
-    PngImagePlugin.MAX_TEXT_CHUNK = PNG_LONGEST_CHUNK
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limit, longest
-
-
 def _load(path: Path, upright: bool) -> Picture:
     page = find_page(path, MOST_PIXELS) if is_tiff(path) else None
     try:
@@ -152,6 +159,7 @@ def _load(path: Path, upright: bool) -> Picture:
         pixels = read_sixteen_bit_tiff(path, page)
         return Picture(oriented(pixels, orientation if upright else 1), metadata)
     with image:
+        _check_size(image)
         kind = str(image.format)
         _check_single(image, kind, path)
         lossless = kind in ("PNG", "TIFF") or (kind == "WEBP" and is_lossless_webp(path))
@@ -168,6 +176,11 @@ def _load(path: Path, upright: bool) -> Picture:
                 # Pillow has turned it while loading, as it does with TIFF.
                 pixels = oriented(pixels, OPPOSITE.get(orientation, orientation))
     return Picture(oriented(pixels, orientation if upright else 1), metadata)
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
 
 
 def _check_single(image: Image.Image, kind: str, path: Path) -> None:

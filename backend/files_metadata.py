@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -48,7 +49,7 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     metadata = Metadata(
         icc=image.info.get("icc_profile") or None,
-        exif=exif_bytes(exif, orientation),
+        exif=exif_bytes(exif, is_resized=orientation > 4),
         xmp=upright_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
         dpi=None if dpi is None else (float(dpi[0]), float(dpi[1])),
         lossless=lossless,
@@ -75,8 +76,21 @@ def read_exif(image: Image.Image) -> tuple[Image.Exif, int]:
     return exif, orientation if valid else 1
 
 
-def exif_bytes(exif: Image.Exif, orientation: int) -> bytes | None:
-    """The describing tags as an EXIF block, or None where there is nothing to say."""
+def enlarged(metadata: Metadata, scale: int) -> Metadata:
+    """The metadata of a picture with `scale` times the pixels on each side, and the same print."""
+    dpi = metadata.dpi and (metadata.dpi[0] * scale, metadata.dpi[1] * scale)
+    exif = parse_exif(metadata.exif)
+    for tag in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT):
+        exif.pop(tag, None)
+    return replace(metadata, dpi=dpi, exif=exif_bytes(exif, is_resized=True))
+
+
+def exif_bytes(exif: Image.Exif, *, is_resized: bool) -> bytes | None:
+    """The describing tags as an EXIF block, or None where there is nothing to say.
+
+    Args:
+        is_resized: the picture has other sides than the block says.
+    """
     kept = Image.Exif()
     for tag, value in exif.items():
         if tag in DESCRIPTIVE_TAGS:
@@ -84,7 +98,7 @@ def exif_bytes(exif: Image.Exif, orientation: int) -> bytes | None:
     for tag in (EXIF_IFD, GPS_IFD):
         kept.pop(tag, None)
         nested = dict(exif.get_ifd(tag))
-        if orientation > 4:
+        if is_resized:
             for dimension in PIXEL_DIMENSIONS:
                 nested.pop(dimension, None)
         if nested:

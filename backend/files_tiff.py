@@ -14,10 +14,14 @@ from PIL import Image
 from backend.errors import InputError
 from backend.files_metadata import (
     CENTIMETRES_PER_INCH,
+    DESCRIPTIVE_TAGS,
+    EXIF_IFD,
+    GPS_IFD,
     ORIENTATION,
     RESOLUTION_UNIT,
     X_RESOLUTION,
     Y_RESOLUTION,
+    exif_bytes,
     upright_xmp,
 )
 from backend.images import Metadata, Pixels
@@ -151,11 +155,28 @@ def read_tiff_metadata(path: Path, shown: TiffPage) -> tuple[Metadata, int]:
         values = [tags.valueof(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
         unit = int(tags.valueof(RESOLUTION_UNIT, 2))
         orientation, xmp = int(tags.valueof(ORIENTATION, 1)), tags.valueof(XMP)
+        exif = _descriptions(tags)
     dpi = None
     if None not in values and unit in (2, 3) and all(bottom for _, bottom in values):
         factor = CENTIMETRES_PER_INCH if unit == 3 else 1.0
         dpi = (values[0][0] / values[0][1] * factor, values[1][0] / values[1][1] * factor)
     if dpi is not None and orientation > 4:
         dpi = (dpi[1], dpi[0])
-    metadata = Metadata(icc=profile, xmp=upright_xmp(xmp), dpi=dpi, suffix=".tif")
+    metadata = Metadata(
+        icc=profile,
+        exif=exif_bytes(exif, is_resized=False),
+        xmp=upright_xmp(xmp),
+        dpi=dpi,
+        suffix=".tif",
+    )
     return metadata, orientation if 1 <= orientation <= 8 else 1
+
+
+def _descriptions(tags: Any) -> Image.Exif:
+    """What the main directory says of the picture, in words and numbers."""
+    found = Image.Exif()
+    for tag in tags.values():
+        is_nested = tag.code in (EXIF_IFD, GPS_IFD)
+        if tag.code in DESCRIPTIVE_TAGS and not is_nested and isinstance(tag.value, str | int):
+            found[tag.code] = tag.value
+    return found

@@ -143,6 +143,8 @@ def _described(picture: Picture, profile: bytes | None) -> dict[int, Field]:
             fields[tag] = (ASCII, value.rstrip("\0").encode("latin-1", "replace") + b"\0")
         elif isinstance(value, bytes):
             fields[tag] = (UNDEFINED, value)
+        elif isinstance(value, int) and tag not in (EXIF_IFD, GPS_IFD, RESOLUTION_UNIT):
+            fields[tag] = (SHORT if value < 2**16 else LONG, [value])
     if metadata.dpi:
         for tag, dpi in zip((X_RESOLUTION, Y_RESOLUTION), metadata.dpi, strict=True):
             fields[tag] = (RATIONAL, [_ratio(dpi), RATIO])

@@ -48,6 +48,8 @@ FEATURES = (
 )
 """What is known of a place; lengths and areas as logarithms of pixels, levels in [0, 1]."""
 
+_PLACES_AT_ONCE = 1024
+
 _LEAST_AREA = 6
 """Pixels of a place that counts as another one; specks are everywhere."""
 
@@ -246,13 +248,19 @@ def _kinship(
         [np.log(area) / _AREA_UNIT, np.log(width) / _WIDTH_UNIT, contrast / _CONTRAST_UNIT], axis=1
     )
     others = np.argsort(-likely)[:_LIKELIEST]
-    distance = (
-        (place**2).sum(axis=1)[:, None]
-        + (place[others] ** 2).sum(axis=1)
-        - 2 * place @ place[others].T
-    )
-    alike = np.exp(-np.maximum(distance, 0) / 2)
-    alike[others, np.arange(len(others))] = 0
+    kin = np.empty(len(place))
+    # A halftone print has tens of thousands of places, and all pairs at once would fill the memory.
+    for first in range(0, len(place), _PLACES_AT_ONCE):
+        part = place[first : first + _PLACES_AT_ONCE]
+        distance = (
+            (part**2).sum(axis=1)[:, None]
+            + (place[others] ** 2).sum(axis=1)
+            - 2 * part @ place[others].T
+        )
+        alike = np.exp(-np.maximum(distance, 0) / 2)
+        itself = np.flatnonzero((others >= first) & (others < first + len(part)))
+        alike[others[itself] - first, itself] = 0
+        kin[first : first + len(part)] = alike @ likely[others]
     others_weight = np.maximum(likely.sum() - likely, 0.1)
     others_contrast = ((likely * contrast).sum() - likely * contrast) / others_weight
-    return np.log1p(alike @ likely[others]), 5 * others_contrast
+    return np.log1p(kin), 5 * others_contrast

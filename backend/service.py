@@ -23,6 +23,7 @@ from backend.jobs import IsCancelled, LayerData, OnEvent
 from backend.options import Options
 from backend.runtime import log_file
 from models.registry import WeightFileError, data_folder, resolve_weights
+from models.stored import imported_models
 from plugin.shared import protocol
 
 if TYPE_CHECKING:
@@ -148,7 +149,10 @@ class Service:
         from backend.memory import cache_bytes
         from backend.networks import Networks
 
-        key = (options.weights, options.device, *sorted(options.models.items()))
+        models = {model.name: model.sha256 for model in imported_models()}
+        # A model that was imported anew under its name is another one.
+        chosen = sorted((stage, name, models.get(name)) for stage, name in options.models.items())
+        key = (options.weights, options.device, *chosen)
         if self._networks is None or self._networks_key != key:
             # Two sets at once could be too much for the memory.
             if self._networks is not None:

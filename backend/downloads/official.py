@@ -41,6 +41,7 @@ from models.stored import (
 
 # What the file system and other programs may need meanwhile.
 SPARE_BYTES = 200_000_000
+ARCHIVES = "archive-*.zip"
 
 
 @dataclass
@@ -81,7 +82,7 @@ class Downloader:
             self._check_space(missing)
             for file in missing:
                 self._get_one(file)
-            for archive in self.folder.glob("*.zip"):
+            for archive in self.folder.glob(ARCHIVES):
                 archive.unlink()
 
     def _get_one(self, file: OfficialFile) -> None:
@@ -184,7 +185,7 @@ class Downloader:
             ) from error
 
     def _archive(self, source: WeightSource) -> Path:
-        return self.folder / f"archive-{_mark(source.url)}.zip"
+        return self.folder / ARCHIVES.replace("*", _mark(source.url))
 
     def _check_archive(self, size_bytes: int) -> None:
         check_space(self.folder, size_bytes)

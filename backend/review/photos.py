@@ -162,5 +162,7 @@ def plain_name(given: str) -> str:
     """A file name from a stranger as one that is harmless in every folder."""
     name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" ").rstrip(" .")
     stem, dot, suffix = name.rpartition(".")
+    if not dot:
+        stem, suffix = suffix, ""
     short = stem.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
     return f"{short or 'photo'}{dot}{suffix[:10]}"

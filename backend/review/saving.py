@@ -97,8 +97,10 @@ class SavedFiles:
         path = self.folder() / secrets.token_hex(8)
         try:
             _write(document, kind, path)
-        except OSError as error:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise InputError(
                 "The file could not be written ({reason}): free some space in {folder} and save "
                 "again.",

@@ -6,7 +6,6 @@ A layer of another size than its document would be of no use, so GIMP does not o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from backend.device import memory_errors_explained
-from backend.images import Metadata, Picture, as_depth, is_gray
+from backend.files_metadata import enlarged
+from backend.images import Picture, as_depth, is_gray
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tensors import to_image, to_pixels
@@ -67,10 +67,4 @@ def enlarge(picture: Picture, networks: Networks, monitor: Monitor) -> Picture:
         alpha = np.asarray(cv2.resize(picture.alpha, size, interpolation=cv2.INTER_LINEAR))
         levels = np.concatenate([pixels, alpha.reshape(*pixels.shape[:2], 1)], axis=2)
         pixels = as_depth(levels, color)
-    return Picture(pixels, _at_scale(picture.metadata, scale))
-
-
-def _at_scale(metadata: Metadata, scale: int) -> Metadata:
-    if metadata.dpi is None:
-        return metadata
-    return replace(metadata, dpi=(metadata.dpi[0] * scale, metadata.dpi[1] * scale))
+    return Picture(pixels, enlarged(picture.metadata, scale))

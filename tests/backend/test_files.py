@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from backend import files
 from backend.errors import InputError
 from backend.files import load_picture, save_picture
 from backend.files_metadata import parse_exif
 from backend.files_pixels import oriented
-from backend.images import Metadata, Picture, is_gray
+from backend.images import Metadata, Picture, is_gray, to_eight_bit
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
@@ -38,6 +40,7 @@ def exif_of_a_camera(orientation: int = 1) -> Image.Exif:
     exif[271] = "Voigtländer"
     exif[270] = "Grandmother, about 1920"
     exif[274] = orientation
+    exif[18246], exif[18249] = 4, 75  # the rating
     exif[0x8769] = {36867: "1920:06:01 12:00:00", 0xA002: 53, 0xA003: 37}
     exif[0x8825] = {1: "N", 2: (48.0, 8.0, 14.0)}
     return exif
@@ -83,6 +86,7 @@ def test_profile_exif_xmp_and_resolution_are_kept(tmp_path: Path, name: str) -> 
     assert metadata.icc == SRGB
     assert metadata.dpi == pytest.approx((300, 600), abs=0.02)
     assert exif[270] == "Grandmother, about 1920"
+    assert (exif[18246], exif[18249]) == (4, 75)
     assert exif.get_ifd(0x8769)[36867] == "1920:06:01 12:00:00"
     assert exif.get_ifd(0x8825)[2] == (48.0, 8.0, 14.0)
     assert metadata.xmp == XMP
@@ -232,6 +236,50 @@ def test_saving_never_leaves_half_a_file_nor_replaces_one_unasked(tmp_path: Path
     assert [file.name for file in tmp_path.iterdir()] == ["p.png"]
     save_picture(picture, path, overwrite=True)
     assert load_picture(path).size == picture.size
+
+
+def test_of_two_who_save_at_once_one_gets_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "p.png"
+    first, second = (Picture(random_pixels(4, 4, 3, seed=seed)) for seed in (1, 2))
+    write = files.write_picture
+
+    def write_slowly(picture: Picture, kind: str, stream: BinaryIO) -> None:
+        write(picture, kind, stream)
+        if picture is first:
+            save_picture(second, path)
+
+    monkeypatch.setattr(files, "write_picture", write_slowly)
+    with pytest.raises(InputError, match="exists already"):
+        save_picture(first, path)
+    np.testing.assert_array_equal(load_picture(path).pixels, second.pixels)
+    assert [file.name for file in tmp_path.iterdir()] == ["p.png"]
+
+
+def test_a_name_that_cannot_be_given_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="cannot be written"):
+        save_picture(Picture(random_pixels(4, 4, 3)), tmp_path / "p.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_sixteen_bit_gray_and_alpha_say_of_the_photo_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "p.tif"
+    save_picture(Picture(random_pixels(6, 5, 2, np.uint16), full_metadata()), path)
+    exif = parse_exif(load_picture(path).metadata.exif)
+    assert exif[270] == "Grandmother, about 1920"
+    assert exif[18246] == 4
+
+
+def test_levels_are_rounded_to_the_nearest() -> None:
+    levels = np.array([[[0], [127], [128], [129], [385], [386], [65407], [65535]]], np.uint16)
+    assert to_eight_bit(levels).ravel().tolist() == [0, 0, 0, 1, 1, 2, 255, 255]
 
 
 def test_a_disk_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

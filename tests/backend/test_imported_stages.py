@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
@@ -16,6 +17,7 @@ from backend.cli import main
 from backend.errors import Cancelled, OptionsError, WeightsError
 from backend.face_finder import FaceFinder
 from backend.files import load_picture, save_picture
+from backend.files_metadata import parse_exif
 from backend.geometry import transform
 from backend.images import Mask, Metadata, Picture, Pixels
 from backend.monitor import Monitor
@@ -200,6 +202,19 @@ def test_enlargement_keeps_depth_and_channels(
     assert picture.pixels.shape == expected.shape
     np.testing.assert_allclose(picture.color, expected[..., :colors], atol=1)
     assert picture.metadata.dpi == (300 * scale, 200 * scale)
+
+
+def test_nothing_says_the_size_before_the_enlargement() -> None:
+    exif = Image.Exif()
+    exif[270], exif[282], exif[283], exif[296] = "Grandmother", 300.0, 300.0, 2
+    exif[0x8769] = {36867: "1920:06:01 12:00:00", 0xA002: 10, 0xA003: 12}
+    networks = networks_with({"enlargement": larger(2)}, scale=2)  # type: ignore[dict-item]
+    given = Picture(noise(12, 10, 3), Metadata(exif=exif.tobytes(), dpi=(300, 300)))
+    metadata = enlarge(given, networks, monitor()).metadata
+    assert metadata.dpi == (600, 600)
+    said = parse_exif(metadata.exif)
+    assert dict(said).keys() == {270, 0x8769}
+    assert dict(said.get_ifd(0x8769)) == {36867: "1920:06:01 12:00:00"}
 
 
 def test_the_command_line_enlarges_last(

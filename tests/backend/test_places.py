@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import cv2
@@ -41,6 +42,20 @@ def test_a_picture_that_is_one_place_is_described() -> None:
     places = find_places(np.full((3, 4), 0.9, np.float32), GRAY[:3, :4], 0.4)
     (row,) = places.features
     assert np.isfinite(row).all()
+
+
+def test_tens_of_thousands_of_places_fit_into_the_memory() -> None:
+    probability = np.full((900, 900), 0.01, np.float32)
+    probability[::5, ::5] = np.random.default_rng(1).uniform(0.5, 0.9, (180, 180))
+    tracemalloc.start()
+    try:
+        places = find_places(probability, np.full(probability.shape, 0.5, np.float32), 0.4)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(places.features) == 180**2
+    # All pairs with the likeliest 2000 would take half a gigabyte.
+    assert peak < 200e6
 
 
 def test_a_place_is_measured() -> None:

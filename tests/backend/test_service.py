@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -257,7 +258,7 @@ def test_a_model_that_was_not_imported_is_told(
         restore(service, photo(3, 8), denoising="scunet")
 
 
-def test_the_names_of_models_choose_the_networks(
+def test_the_models_and_their_files_choose_the_networks(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Options] = []
@@ -268,10 +269,18 @@ def test_the_names_of_models_choose_the_networks(
         return networks_with({"denoising": lambda x: 1 - x})
 
     monkeypatch.setattr(Networks, "for_options", for_options)
-    for name in ("scunet", "scunet", "nafnet"):
+    sums = iter("aaba")
+    monkeypatch.setattr(
+        "backend.service.imported_models",
+        lambda: [
+            SimpleNamespace(name="scunet", sha256=next(sums)),
+            SimpleNamespace(name="nafnet", sha256="c"),
+        ],
+    )
+    for name in ("scunet", "scunet", "scunet", "nafnet"):
         done, items = restore(service, photo(3, 8), scratches="none", denoising=name)
         restored = array_of(layers_of(items)["restored"])
         np.testing.assert_allclose(restored, 255 - photo(3, 8), atol=1)
-    # The networks stay warm while the names stay the same.
-    assert [options.denoising for options in asked] == ["scunet", "nafnet"]
+    # The networks stay warm while the names and the files stay the same.
+    assert [options.denoising for options in asked] == ["scunet", "scunet", "nafnet"]
     assert done.model == "random, my-denoising"

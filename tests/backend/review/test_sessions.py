@@ -45,6 +45,8 @@ def test_several_pages_have_keys_of_their_own() -> None:
         ("..", "photo"),
         ("", "photo"),
         (".png", "photo.png"),
+        ("IMG_1234", "IMG_1234"),
+        ("a long name without an ending", "a long name without an ending"),
         ("x" * 500 + ".png", "x" * 120 + ".png"),
         ("写" * 100 + ".png", "写" * 40 + ".png"),
     ],
