@@ -68,7 +68,8 @@ def add_choices(parser: argparse.ArgumentParser, *, takes_mask: bool) -> _Contai
         "--memory",
         type=_gigabytes,
         metavar="GB",
-        help="most memory for a picture's intermediate results (default: most of what is free)",
+        help="most memory for intermediate results of the original's weights (default: most of "
+        "what is free); the bundled ones keep none",
     )
     return how
 

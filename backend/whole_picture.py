@@ -25,6 +25,7 @@ from backend.stages.restoration import (
 )
 from backend.stages.tone import restore_tone
 from backend.tensors import dilate, to_mask
+from backend.texture import keep_texture
 
 BAND_ROWS = 256
 
@@ -63,6 +64,8 @@ def restore_whole_picture(
         faint = dilate(((places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
+        if networks.has("restoration"):
+            keep_texture(result, image, places)
     else:
         result = source.clone()
         if hole.any():

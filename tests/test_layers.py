@@ -99,6 +99,7 @@ TORCH_PLACES = (
     "backend/reference/",
     "backend/pipeline.py",
     "backend/assembly.py",
+    "backend/texture.py",
     "backend/transparency.py",
     "backend/whole_picture.py",
     "backend/cleaner.py",

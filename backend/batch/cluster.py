@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from backend.batch.places import Place, places_of
-from backend.batch.sizing import PIXEL_BYTES, USUAL_PIXELS, sums_of, weight_files
+from backend.batch.sizing import sums_of, usual_bytes, weight_files
 from backend.batch.work import MOST_FAILED_STARTS, Loss, Report, Task
 from backend.batch.worker import PhotoWorker
 from backend.errors import InputError, OptionsError, RestorationError
@@ -105,7 +105,7 @@ class RayCrew:
         self._actors: dict[Any, _Actor] = {}
         self._idle: list[_Actor] = []
         connect(self._ray, address)
-        needed = worker_bytes + (options.memory_bytes or PIXEL_BYTES * USUAL_PIXELS)
+        needed = worker_bytes + usual_bytes(options)
         takes_cards = options.device in ("auto", "cuda")
         places = places_of(self._ray.nodes(), worker_bytes, needed, takes_cards=takes_cards)
         if not places:

@@ -50,7 +50,7 @@ def share_out(options: Options, worker_bytes: int, wanted_workers: int | None) -
     """Divide this computer: as many workers as threads, as far as the memory suffices.
 
     Args:
-        options: their device, and the memory for a picture where the user bounds it.
+        options: their device, weights, and the memory for a picture where the user bounds it.
         worker_bytes: of one without a picture.
         wanted_workers: how many the user wants; None leaves it to the computer.
 
@@ -62,10 +62,16 @@ def share_out(options: Options, worker_bytes: int, wanted_workers: int | None) -
     # An accelerator does one thing at a time, and its memory is not divided.
     most = torch.get_num_threads() if device.type == "cpu" else max(1, cards)
     room = int(SHARE * free_bytes(torch.device("cpu")))
-    fitting = room // (worker_bytes + (options.memory_bytes or PIXEL_BYTES * USUAL_PIXELS))
+    fitting = room // (worker_bytes + usual_bytes(options))
     workers = wanted_workers or max(1, min(most, fitting))
     threads = max(1, torch.get_num_threads() // workers)
     return Shares(workers, threads, max(0, room - workers * worker_bytes), cards)
+
+
+def usual_bytes(options: Options) -> int:
+    """Memory that a photo of the usual size takes, with what the user grants to other weights."""
+    usual = PIXEL_BYTES * USUAL_PIXELS
+    return usual if options.weights == "bundled" else max(usual, options.memory_bytes or 0)
 
 
 def worker_bytes_for(weights_bytes: int) -> int:

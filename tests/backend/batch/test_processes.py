@@ -181,3 +181,16 @@ def test_where_there_are_graphics_cards_each_is_a_place() -> None:
     assert places[0].picture_bytes is None
     places = places_of(nodes, 650_000_000, NEEDED, takes_cards=False)
     assert {(p.node, p.graphics_cards) for p in places} == {("plain", 0), ("cards", 0)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "memory", "workers"),
+    [("bundled", 1, 4), ("bundled", 4 * 10**9, 4), ("official", 1, 4), ("official", 4 * 10**9, 1)],
+)
+def test_memory_that_is_granted_to_a_photo_counts_where_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, weights: str, memory: int, workers: int
+) -> None:
+    monkeypatch.setattr("backend.batch.sizing.free_bytes", lambda _: 8 * 10**9)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 8)
+    options = Options(device="cpu", weights=weights, memory_bytes=memory)
+    assert share_out(options, 650_000_000, None).workers == workers
