@@ -33,6 +33,10 @@ SOFTNESS = 0.6
 """Standard deviation of the mask's edge in pixels at the detector's size."""
 
 
+SURE_LINE = 0.95
+"""Probability from which a thin line through the photo is damaged whatever the judge says: joints of
+walls and doors are likely lines, too."""
+
 LEAST_CLAIMED = 1e-6
 """Probability below which a pixel is never claimed; 0 stands where a claim was given up."""
 
@@ -141,7 +145,7 @@ def claim_damage(
         # One line through the picture is damage, whatever else there is: the judge, which learned
         # from photos with much or no damage, is no help here.
         highest = places.highest_probabilities
-        is_sure = places.are_long & (highest >= own)
+        is_sure = places.are_long & (highest >= SURE_LINE)
         is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:

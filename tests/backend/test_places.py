@@ -206,9 +206,10 @@ def test_a_judge_is_the_mean_of_its_members() -> None:
 def test_one_line_through_the_picture_is_damage_whatever_the_judge_says() -> None:
     doubts = judged_by(BelievesIn("length", 100.0))
     probability = blank()
-    probability[:, 50:53] = 0.9  # from top to bottom
-    probability[20:26, 80:86] = probability[40:43, 100:130] = 0.9
+    probability[:, 50:53] = 0.97  # from top to bottom
+    probability[20:26, 80:86] = probability[40:43, 100:130] = 0.97
+    probability[:, 140:142] = 0.93  # a joint
     mask = claim_damage(probability, GRAY, doubts).mask
     assert (mask[:, 50:53] == 255).all()
     assert np.count_nonzero(mask) == 120 * 3
-    assert not claim_damage(probability, GRAY, doubts, 0.95).mask.any()
+    assert not claim_damage(probability, GRAY, doubts, 0.98).mask.any()
