@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from backend.command_batch import add_batch_command
 from backend.command_choices import add_choices, add_threshold, add_weights, given_path
@@ -26,6 +26,8 @@ from backend.runtime import version
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_Number = TypeVar("_Number", int, float)
 
 PROGRAM = "restore-old-photo"
 DESCRIPTION = "Restore old photos on your own machine. Nothing leaves it."
@@ -62,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that wait for each other's work would otherwise spin, which on a computer that does
     # something else at the same time makes everything several times slower. torch reads this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         # Names of old archives are not always UTF-8, and are no reason to fail after the work.
         if isinstance(stream, TextIOWrapper):
@@ -87,6 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{PROGRAM}: {refused(error)}", file=sys.stderr)
         return EXIT_FAILED
+
+
+def _open_missing_streams() -> None:
+    """Whoever closed a stream does not want to read it; the next file must not get its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 @contextmanager
@@ -215,16 +226,28 @@ def _add_detect(commands: _Commands) -> None:
 def _add_serve(commands: _Commands) -> None:
     parser = commands.add_parser("serve", help="work for GIMP (started by the plug-in)")
     parser.add_argument(
-        "--watch-pid", type=int, metavar="PID", help="end when this process has ended"
+        "--watch-pid", type=_positive(int), metavar="PID", help="end when this process has ended"
     )
     parser.add_argument(
         "--idle-minutes",
-        type=float,
+        type=_positive(float),
         default=15.0,
         metavar="M",
         help="end after so long without work (default: 15)",
     )
     parser.set_defaults(run=_run_serve)
+
+
+def _positive(kind: type[_Number]) -> Callable[[str], _Number]:
+    """Reads a number above 0."""
+
+    def read(text: str) -> _Number:
+        number = kind(text)
+        if not 0 < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return number
+
+    return read
 
 
 def _add_output(parser: argparse.ArgumentParser, name: str, text: str) -> None:

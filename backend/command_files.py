@@ -76,8 +76,9 @@ def is_photo(path: Path) -> bool:
 
 def _may_be_file(path: Path) -> bool:
     try:
-        return path.is_file()
-    except PermissionError:
+        # A link to nothing is taken, too: reading it says what is wrong.
+        return path.is_file() or (path.is_symlink() and not path.exists())
+    except (PermissionError, RuntimeError):
         # Nobody may look what it is; reading it will say so, where leaving it out would not.
         return True
 

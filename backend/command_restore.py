@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +21,9 @@ from backend.command_files import (
     resolve_output,
 )
 from backend.command_progress import PhotoProgress
-from backend.composition import composite
+from backend.command_stages import claim_stages, stage_folders, write_pictures, write_stages
 from backend.device import memory_errors_explained
-from backend.errors import OptionsError, RestorationError, refused
+from backend.errors import InputError, OptionsError, RestorationError, refused
 from backend.files import load_picture, save_picture
 from backend.images import Mask, Metadata, Picture, to_eight_bit
 from backend.networks import Networks
@@ -33,10 +31,10 @@ from backend.options import Options
 from backend.photo import check_result_fits, faces_in_words, found_in_words, restore_photo
 from backend.pipeline import restore
 from backend.reference import reference_restore
-from backend.results import Result, Stage
+from backend.results import Stage
 
-STAGE_FILE = re.compile(r"(final|restored|mask|face-\d+)\.png", re.IGNORECASE)
-"""What --stages writes."""
+HARDLY_VISIBLE = 8
+"""Levels of a mask below which it says nothing: labels of 0 and 1, perhaps."""
 
 UNEXPECTED = RestorationError(
     "This is an error in Restore Old Photo: please report it with the lines above."
@@ -93,7 +91,7 @@ def run_detect(chosen: argparse.Namespace) -> int:
         repair_scratches=False,
         whole_picture=False,
         enhance_faces=False,
-        weights=chosen.weights or "bundled",
+        weights="bundled" if chosen.weights is None else chosen.weights,
         device=chosen.device,
     )
     output = resolve_output(chosen.output, [chosen.photo])
@@ -106,7 +104,8 @@ def run_detect(chosen: argparse.Namespace) -> int:
         networks = Networks.for_options(options)
         result = restore(picture, None, options, networks, progress.show, lambda: False)
     mask = result.layers[0].pixels
-    _save(Picture(mask, Metadata(dpi=picture.metadata.dpi)), target, output)
+    mask_picture = Picture(mask, Metadata(dpi=picture.metadata.dpi))
+    target = _save(mask_picture, target, output, chosen.photo.with_suffix(".png"), "-scratches")
     share = np.count_nonzero(mask >= 128) / mask.size
     print(f"{chosen.photo} -> {target} (scratches on {share:.1%} of the picture)")
     return 0
@@ -145,7 +144,7 @@ def _restore_photo(
     started = time.perf_counter()
     picture = load_picture(photo)
     mask = None if chosen.mask is None else load_mask(chosen.mask)
-    if mask is not None and not mask.any():
+    if mask is not None and mask.max() < HARDLY_VISIBLE:
         _say_no_mask(chosen.mask)
     target = output_path(photo, picture.metadata.suffix, output, "-restored")
     # Before the work, not after it.
@@ -153,9 +152,9 @@ def _restore_photo(
     check_result_fits(picture, networks, options, target)
     with PhotoProgress(photo.name, _planned(options)) as progress:
         final, result = restore_photo(picture, mask, options, networks, progress.show)
-    _save(final, target, output)
+    target = _save(final, target, output, photo)
     if stages is not None:
-        _write_stages(stages, picture, result)
+        write_stages(stages, picture, result)
     _report(photo, target, started, found_in_words(result))
     for note in result.notes:
         print(f"{photo}: {note.message}")
@@ -185,20 +184,20 @@ def _restore_as_original(
             device=networks.device,
             on_progress=progress.advance,
         )
-    _save(Picture(result.final), target, output)
+    target = _save(Picture(result.final), target, output, photo)
     pictures = {"restored": result.restored, "final": result.final}
     if result.mask is not None:
         pictures["mask"] = result.mask[..., None]
     for number, face in enumerate(result.faces, start=1):
         pictures[f"face-{number}"] = face.enhanced
     if stages is not None:
-        _write_pictures(stages, {name: Picture(pixels) for name, pixels in pictures.items()})
+        write_pictures(stages, {name: Picture(pixels) for name, pixels in pictures.items()})
     found = faces_in_words(len(result.faces)) if options.enhance_faces else "faces left alone"
     _report(photo, target, started, found)
 
 
 def _say_no_mask(mask: Path) -> None:
-    text = "it is black everywhere, so nothing is added: paint white what shall be repaired."
+    text = "it is black everywhere, so nothing is added: paint white (255) what shall be repaired."
     print(f"{mask}: {text}", file=sys.stderr, flush=True)
 
 
@@ -207,24 +206,7 @@ def _check_places(target: Path, photo: Path, mask: Path | None, stages: Path | N
     check_replaces_nothing_precious(target, precious)
     prepare_folder(target.parent)
     if stages is not None:
-        for path in precious:
-            if STAGE_FILE.fullmatch(path.name):
-                check_replaces_nothing_precious(stages / path.name, [path], "--stages")
-        prepare_folder(stages)
-
-
-def stage_folders(folder: Path | None, photos: Sequence[Path]) -> list[Path | None]:
-    """Where the stages of each photo go: one photo's into the folder, else each into its own."""
-    if folder is None or len(photos) < 2:
-        return [folder] * len(photos)
-    folders: list[Path | None] = []
-    for photo in photos:
-        own, number = folder / photo.name, 2
-        while own in folders:
-            own = folder / f"{photo.name}-{number}"
-            number += 1
-        folders.append(own)
-    return folders
+        claim_stages(stages, [target, *precious])
 
 
 def load_mask(path: Path, *, upright: bool = True) -> Mask:
@@ -248,30 +230,23 @@ def _planned(options: Options) -> list[Stage]:
     return stages if options.enlargement is None else [*stages, "enlargement"]
 
 
-def _write_stages(folder: Path, picture: Picture, result: Result) -> None:
-    metadata = picture.metadata
-    pictures = {"final": Picture(result.final, metadata)}
-    # The mask's profile and orientation would be the photo's, but it is no photo.
-    whole = [layer for layer in result.layers if layer.kind in ("restored", "repair")]
-    restored = picture.with_color(composite(picture.color, whole))
-    pictures["restored"] = restored
-    for layer in result.layers:
-        if layer.kind == "mask":
-            pictures["mask"] = Picture(layer.pixels)
-        elif layer.kind == "face":
-            number = 1 + sum(name.startswith("face-") for name in pictures)
-            pictures[f"face-{number}"] = Picture(layer.pixels, metadata)
-    _write_pictures(folder, pictures)
-
-
-def _write_pictures(folder: Path, pictures: dict[str, Picture]) -> None:
-    for name, picture in pictures.items():
-        save_picture(picture, folder / f"{name}.png", overwrite=True)
-
-
-def _save(picture: Picture, target: Path, output: Output) -> None:
-    # A name after -o was chosen by the user; a name made here does not exist yet.
-    save_picture(picture, target, overwrite=output.path is not None)
+def _save(
+    picture: Picture, target: Path, output: Output, photo: Path, ending: str = "-restored"
+) -> Path:
+    """Save under the target's name, or the next free one; returns the name."""
+    if output.path is not None:
+        # The user chose it.
+        save_picture(picture, target, overwrite=True)
+        return target
+    while True:
+        try:
+            save_picture(picture, target)
+            return target
+        except InputError as error:
+            if error.code != "file-exists":
+                raise
+        # Another run took it in the meantime.
+        target = output_path(photo, target.suffix, output, ending)
 
 
 def _report(photo: Path, target: Path, started: float, found: str) -> None:

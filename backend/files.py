@@ -15,8 +15,19 @@ from backend.errors import InputError
 from backend.files_faults import faults_explained
 from backend.files_metadata import fitting_profile, read_exif, read_metadata, with_resolution
 from backend.files_pixels import OPPOSITE, eight_bit_pixels, oriented
-from backend.files_png import is_sixteen_bit_png, read_sixteen_bit_png, write_sixteen_bit_png
-from backend.files_tiff import find_page, is_tiff, read_sixteen_bit_tiff, read_tiff_metadata
+from backend.files_png import (
+    check_png,
+    is_sixteen_bit_png,
+    read_sixteen_bit_png,
+    write_sixteen_bit_png,
+)
+from backend.files_tiff import (
+    TiffPage,
+    find_page,
+    is_tiff,
+    read_sixteen_bit_tiff,
+    read_tiff_metadata,
+)
 from backend.files_tiff_writer import MOST_BYTES, write_tiff
 from backend.files_webp import is_lossless_webp
 from backend.images import Metadata, Picture, to_eight_bit
@@ -150,8 +161,15 @@ def format_of(path: Path) -> str:
 
 def _load(path: Path, upright: bool) -> Picture:
     page = find_page(path, MOST_PIXELS) if is_tiff(path) else None
+    # A stream, not a name: Pillow maps a TIFF file that it knows by name with its sides exchanged
+    # where the orientation says so, and gives noise.
+    with path.open("rb") as stream:
+        return _read(stream, path, page, upright)
+
+
+def _read(stream: BinaryIO, path: Path, page: TiffPage | None, upright: bool) -> Picture:
     try:
-        image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP"))
+        image = Image.open(stream, formats=("PNG", "JPEG", "TIFF", "WEBP"))
     except UnidentifiedImageError:
         if page is None or not page.is_sixteen_bit:
             raise
@@ -171,6 +189,8 @@ def _load(path: Path, upright: bool) -> Picture:
         elif kind == "PNG" and is_sixteen_bit_png(path):
             pixels = read_sixteen_bit_png(path, image.info.get("transparency"))
         else:
+            if kind == "PNG":
+                check_png(path)
             pixels = eight_bit_pixels(image, path)
             if read_exif(image)[1] != orientation:
                 # Pillow has turned it while loading, as it does with TIFF.
@@ -227,7 +247,16 @@ def write_picture(picture: Picture, kind: str, stream: BinaryIO) -> None:
     if kind == "WEBP" and channels < 3:
         image = image.convert("RGB" if channels == 1 else "RGBA")
         profile = fitting_profile(metadata, 3)
-    image.save(stream, format=kind, **_settings(metadata, kind, profile))
+    settings = _settings(metadata, kind, profile)
+    try:
+        image.save(stream, format=kind, **settings)
+    except OSError as error:
+        if kind != "JPEG" or error.errno is not None:
+            raise
+        # Pillow allows for two bytes a pixel where it optimizes, and extreme noise takes more.
+        stream.seek(0)
+        stream.truncate()
+        image.save(stream, format=kind, **{**settings, "optimize": False})
 
 
 def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str, Any]:

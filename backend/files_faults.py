@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import lzma
 import stat
 import struct
@@ -34,6 +35,8 @@ def faults_explained(path: Path, most_pixels: int) -> Iterator[None]:
         InputError: one sentence about why the photo cannot be used.
         MemoryError: it is too large for the memory.
     """
+    # What tifffile logs of a damaged file would come before the sentence that says so.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
             # Reading one could wait for ever, and goes forwards only.

@@ -41,7 +41,7 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
         The metadata, with orientation removed, and the orientation (1 to 8) that it had.
     """
     exif, orientation = read_exif(image)
-    dpi = image.info.get("dpi") or _exif_dpi(exif)
+    dpi = (image.info.get("dpi") if _has_resolution(image) else None) or _exif_dpi(exif)
     if dpi is not None and not all(0 < value <= MOST_DPI for value in dpi):
         dpi = None
     if dpi is not None and orientation > 4:
@@ -56,6 +56,11 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
         suffix=suffix,
     )
     return metadata, orientation
+
+
+def _has_resolution(image: Image.Image) -> bool:
+    """Pillow gives TIFF files without one a resolution of one pixel per inch."""
+    return X_RESOLUTION in getattr(image, "tag_v2", (X_RESOLUTION,))
 
 
 def upright_xmp(xmp: bytes | None) -> bytes | None:

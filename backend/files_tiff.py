@@ -29,6 +29,12 @@ from backend.images import Metadata, Pixels
 TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 PREMULTIPLIED = 1
+UNSIGNED, SIGNED, UNSTATED = 1, 2, 4
+"""Kinds of channels; TIFF 6.0 lets readers take the unstated one for unsigned."""
+
+BASELINE = (1, 5, 8, 32773, 32946)
+"""Compressions that are read by all: none, LZW, deflate, PackBits."""
+
 XMP = 700
 
 
@@ -70,10 +76,18 @@ def find_page(path: Path, most_pixels: int) -> TiffPage:
             )
         index = whole[0] if whole else 0
         page = pages[index]
+        if not all(isinstance(side, int) for side in (page.imagewidth, page.imagelength)):
+            raise ValueError("the sides are no numbers")
         if page.imagewidth * page.imagelength > most_pixels:
             raise Image.DecompressionBombError(f"{page.imagewidth} x {page.imagelength} pixels")
-        bits, is_integer = page.bitspersample, int(page.sampleformat) == 1
-        if not is_integer:
+        bits, kind = page.bitspersample, int(page.sampleformat)
+        if kind == SIGNED:
+            raise InputError(
+                "{name} has signed channels: convert it to 16 or 8 bit per channel first.",
+                code="signed",
+                name=path.name,
+            )
+        if kind not in (UNSIGNED, UNSTATED):
             raise InputError(
                 "{name} has floating-point channels: convert it to 16 or 8 bit per channel first.",
                 code="floating-point",
@@ -128,6 +142,8 @@ def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
         _, pages = cv2.imreadmulti(str(path), index, 1, flags=cv2.IMREAD_UNCHANGED)
         decoded = pages[0] if pages else None
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
+        if decoded is None and int(page.compression) in BASELINE:
+            raise ValueError("the content is damaged") from error
         if decoded is None or decoded.dtype != np.uint16 or channels != samples:
             raise InputError(
                 "{name} is compressed in a way that cannot be read: save it without compression.",

@@ -55,6 +55,8 @@ def import_path(
     """
     if not path.exists():
         raise InputError(f"{path} does not exist: name a weight file or a folder with some.")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe or a device: name a weight file or a folder with some.")
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path} is no weight file: name one that ends in {', '.join(SUFFIXES)}.")
     try:

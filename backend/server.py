@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
@@ -16,18 +18,14 @@ from typing import Protocol
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.exceptions import HTTPException
+from fastapi.responses import Response, StreamingResponse
 
 from backend import runtime
-from backend.errors import RestorationError
-from backend.guard import HOST, App, Guard, error_answer
-from backend.jobs import BusyError, Job, JobStore, LayerData, Restorer, UnknownJobError
-from backend.review.assets import UnknownAssetError
-from backend.review.photos import UnknownPhotoError
+from backend.error_answers import add_error_answers
+from backend.guard import HOST, App, Guard
+from backend.jobs import BusyError, Job, JobStore, LayerData, Restorer
 from backend.review.routes import Review, make_router
-from backend.review.sessions import TicketError
-from backend.uploads import UploadError, read_upload
+from backend.uploads import read_upload
 from plugin.shared import protocol
 
 log = logging.getLogger(__name__)
@@ -75,8 +73,8 @@ def create_app(
         facts: port and token that requests must name, and what /health tells.
         quit_server: called when somebody asks for the end.
     """
-    app = FastAPI(title="Restore Old Photo", docs_url=None, redoc_url=None)
-    _add_error_answers(app)
+    app = FastAPI(title="Restore Old Photo", docs_url=None, redoc_url=None, openapi_url=None)
+    add_error_answers(app)
 
     @app.get("/health")
     async def health() -> Response:
@@ -162,25 +160,6 @@ async def _layer_chunks(data: LayerData) -> AsyncIterator[bytes]:
             yield bytes(view[start : start + _SEND_BYTES])
 
 
-def _add_error_answers(app: FastAPI) -> None:
-    @app.exception_handler(RestorationError)
-    async def answer(_: Request, error: RestorationError) -> JSONResponse:
-        status = 400
-        if isinstance(error, UploadError):
-            status = error.status
-        elif isinstance(error, UnknownJobError | UnknownPhotoError | UnknownAssetError):
-            status = 404
-        elif isinstance(error, TicketError):
-            status = 401
-        elif isinstance(error, BusyError):
-            status = 429
-        return error_answer(status, error.code, str(error), error.parameters)
-
-    @app.exception_handler(HTTPException)
-    async def answer_http(_: Request, error: HTTPException) -> JSONResponse:
-        return error_answer(error.status_code, "http", str(error.detail))
-
-
 class Server(uvicorn.Server):
     """Publishes itself when it answers, and ends when nobody needs it."""
 
@@ -220,6 +199,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        if hasattr(signal, "SIGHUP") and is_main:
+            # The terminal is closed; uvicorn itself hears of SIGINT and SIGTERM only.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.quit)
         await super().startup(sockets=sockets)
         if self.started:
             runtime.publish(self._facts)

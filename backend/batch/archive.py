@@ -16,13 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backend.batch.inputs import Input
-from backend.batch.manifest import NAME, Manifest, Record, key_of
+from backend.batch.manifest import HIDDEN, NAME, Manifest, Record, key_of
 from backend.batch.work import Report, Task
 from backend.errors import InputError, OptionsError
 from backend.runtime import try_lock, version
 from models.stored import sha256_of
-
-HIDDEN = ".batch"
 
 
 @dataclass(frozen=True)

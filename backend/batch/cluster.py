@@ -21,11 +21,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from backend.batch.inputs import unreadable
 from backend.batch.places import Place, places_of
 from backend.batch.sizing import sums_of, usual_bytes, weight_files
 from backend.batch.work import MOST_FAILED_STARTS, Loss, Report, Task
 from backend.batch.worker import PhotoWorker
-from backend.errors import InputError, OptionsError, RestorationError
+from backend.errors import OptionsError, RestorationError
 from backend.options import Options
 from backend.runtime import version
 
@@ -124,10 +125,7 @@ class RayCrew:
         try:
             content = task.photo.path.read_bytes()
         except OSError as error:
-            raise InputError(
-                f"{task.photo.path} cannot be read ({error.strerror}): check its permissions.",
-                code="file-permission",
-            ) from error
+            raise unreadable(task.photo, error) from error
         actor = self._idle.pop()
         names = task.photo.path.name, task.target.name
         actor.task = task

@@ -14,6 +14,7 @@ from backend.batch.archive import Archive
 from backend.batch.inputs import Input
 from backend.batch.manifest import Record
 from backend.batch.progress import printable
+from backend.errors import InputError
 from models.stored import replace_with
 
 PER_PAGE = 400
@@ -50,17 +51,20 @@ figcaption small { display: block; color: var(--soft); }
   li, tr { break-inside: avoid; } h2 { break-after: avoid; } @page { margin: 12mm; } }
 """
 
-PAGE = """<!doctype html>
+MARK = '<meta name="generator" content="Restore Old Photo">'
+
+PAGE = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+{MARK}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>{style}</style>
-<h1>{title}</h1>
-<p>{summary}</p>
-{body}
+<title>{{title}}</title>
+<style>{{style}}</style>
+<h1>{{title}}</h1>
+<p>{{summary}}</p>
+{{body}}
 </html>
 """
 
@@ -70,6 +74,7 @@ def write_contact_sheet(archive: Archive, photos: Sequence[Input]) -> Path:
 
     Raises:
         OSError: it cannot be written.
+        InputError: a page's name is taken by something else.
     """
     records = [record for photo in photos if (record := archive.latest(photo)) is not None]
     failed = [record for record in records if record.error is not None]
@@ -83,12 +88,38 @@ def write_contact_sheet(archive: Archive, photos: Sequence[Input]) -> Path:
             summary=_summary(len(done), len(failed), len(photos) - len(records)),
             body=body + _pairs(archive, page),
         )
+        _check_is_own(_page(archive, number))
         replace_with(_page(archive, number), partial(_write, text))
     number = len(pages) + 1
-    while _page(archive, number).exists():  # of a time when there were more
+    while _is_sheet(_page(archive, number)):  # of a time when there were more
         _page(archive, number).unlink()
         number += 1
     return _page(archive, 1)
+
+
+def check_place(folder: Path) -> None:
+    """See that the sheet of a folder of results takes the place of no other file.
+
+    Raises:
+        InputError: something else has the name of its first page.
+    """
+    _check_is_own(folder / _name(1))
+
+
+def _check_is_own(page: Path) -> None:
+    if page.exists() and not _is_sheet(page):
+        raise InputError(
+            f"{page} is no contact sheet of this program: move it, or name another folder after "
+            "-o.",
+            code="file-exists",
+        )
+
+
+def _is_sheet(page: Path) -> bool:
+    if not page.is_file():
+        return False
+    with page.open("rb") as stream:
+        return MARK.encode() in stream.read(len(PAGE))
 
 
 def _write(text: str, path: Path) -> None:
@@ -96,7 +127,11 @@ def _write(text: str, path: Path) -> None:
 
 
 def _page(archive: Archive, number: int) -> Path:
-    return archive.folder / f"contact-sheet{'' if number == 1 else f'-{number}'}.html"
+    return archive.folder / _name(number)
+
+
+def _name(number: int) -> str:
+    return f"contact-sheet{'' if number == 1 else f'-{number}'}.html"
 
 
 def _summary(done: int, failed: int, left: int) -> str:
@@ -112,7 +147,7 @@ def _navigation(current: int, count: int) -> str:
     links = [
         f'<b aria-current="page">{number}</b>'
         if number == current
-        else f'<a href="contact-sheet{"" if number == 1 else f"-{number}"}.html">{number}</a>'
+        else f'<a href="{_name(number)}">{number}</a>'
         for number in range(1, count + 1)
     ]
     return f'<nav aria-label="Pages">{" ".join(links)}</nav>\n'

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from backend.batch.archive import Archive
-from backend.batch.inputs import Input
+from backend.batch.inputs import Input, unreadable
 from backend.batch.progress import BatchProgress
 from backend.batch.sizing import picture_bytes_of
 from backend.batch.work import Crew, Loss, Report, Task
@@ -125,7 +125,4 @@ def _content_of(photo: Input) -> tuple[int, str]:
     try:
         return photo.path.stat().st_mtime_ns, sha256_of(photo.path)
     except OSError as error:
-        raise InputError(
-            f"{photo.path} cannot be read ({error.strerror}): check its permissions.",
-            code="file-permission",
-        ) from error
+        raise unreadable(photo, error) from error

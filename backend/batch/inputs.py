@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from backend.batch.manifest import HIDDEN, NAME
 from backend.command_files import is_folder, is_photo
 from backend.errors import InputError, OptionsError
 
@@ -36,10 +37,24 @@ def check_folders(folder: Path, output: Path) -> None:
         raise OptionsError(f"{folder} is no folder: name the folder that holds the photos.")
     if os.path.exists(output) and not is_folder(output):  # noqa: PTH110
         raise OptionsError(f"{output} is a file: name a folder after -o.")
-    if folder.resolve().is_relative_to(output.resolve()):
+    # Unlike Path's, this bears links that lead round in a circle.
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(output)):
         raise OptionsError(
             f"The results would lie among the photos of {folder}: name another folder after -o."
         )
+
+
+def unreadable(photo: Input, error: OSError) -> InputError:
+    """What is wrong with a photo's file."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(
+            f"{photo.path} is not there any more: put it back, or leave it away.",
+            code="file-missing",
+        )
+    return InputError(
+        f"{photo.path} cannot be read ({error.strerror}): check its permissions.",
+        code="file-permission",
+    )
 
 
 def find_inputs(folder: Path, output: Path) -> tuple[list[Input], list[InputError]]:
@@ -60,13 +75,15 @@ def find_inputs(folder: Path, output: Path) -> tuple[list[Input], list[InputErro
         )
 
     found: list[Path] = []
-    place = output.resolve()
+    place = os.path.realpath(output)
     for parent, folders, files in os.walk(folder, onerror=note):
         here = Path(parent)
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and (here / name).resolve() != place
+            if not name.startswith(".")
+            and os.path.realpath(here / name) != place
+            and not holds_results(here / name)
         ]
         found += [here / name for name in files if is_photo(here / name)]
     if not found and not problems:
@@ -79,6 +96,12 @@ def find_inputs(folder: Path, output: Path) -> tuple[list[Input], list[InputErro
     names = sorted(path.relative_to(folder).as_posix() for path in found)
     results = _results_of(names)
     return [Input(name, folder / name, results[name]) for name in names], problems
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether it is the folder of results of a batch, whose pictures are no photos."""
+    # Asked of the system, which unlike Path says no where nobody may look.
+    return all(os.path.exists(folder / name) for name in (HIDDEN, NAME))  # noqa: PTH110
 
 
 def _results_of(names: list[str]) -> dict[str, str]:

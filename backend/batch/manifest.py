@@ -18,6 +18,9 @@ from backend.errors import RestorationError
 
 NAME = "manifest.jsonl"
 
+HIDDEN = ".batch"
+"""Folder beside it for what is not finished."""
+
 _BEGINNING = re.compile(rb'\{"input": ("(?:[^"\\]|\\.)*")')
 
 

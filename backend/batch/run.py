@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backend.batch.archive import Archive, Recipe, open_archive
-from backend.batch.contact_sheet import write_contact_sheet
+from backend.batch.contact_sheet import check_place, write_contact_sheet
 from backend.batch.dispatch import Dispatch
 from backend.batch.inputs import Input, check_folders, find_inputs
 from backend.batch.processes import LocalCrew
@@ -18,6 +18,7 @@ from backend.batch.sizing import share_out, sums_of, weight_files, worker_bytes_
 from backend.batch.work import Crew
 from backend.batch.worker import PhotoWorker
 from backend.command_choices import read_choices
+from backend.errors import InputError
 from backend.options import Options
 
 # Where it is computed does not change what is asked for, and the weights are known by their sums.
@@ -45,24 +46,29 @@ def run_batch(chosen: argparse.Namespace) -> int:
     if not photos:
         return 1
     with open_archive(chosen.output, chosen.folder, recipe) as archive:
+        check_place(chosen.output)
         progress = BatchProgress(len(photos))
         try:
             dispatch = Dispatch(archive, progress)
             dispatch.run(photos, partial(_hire, chosen, options, files, recipe))
         finally:
             progress.close()
-            _tell(archive, photos, progress)
-    return 1 if problems or progress.failed else 0
+            has_sheet = _tell(archive, photos, progress)
+    return 1 if problems or progress.failed or not has_sheet else 0
 
 
-def _tell(archive: Archive, photos: list[Input], progress: BatchProgress) -> None:
-    """The last words, also of a batch that was stopped."""
+def _tell(archive: Archive, photos: list[Input], progress: BatchProgress) -> bool:
+    """The last words, also of a batch that was stopped; returns whether there is a sheet."""
     try:
         sheet = write_contact_sheet(archive, photos)
     except OSError as error:
         print(f"{progress.summary()}; the contact sheet cannot be written ({error.strerror}).")
-        return
+        return False
+    except InputError as error:
+        print(f"{progress.summary()}. {error}")
+        return False
     print(f"{progress.summary()}: see {printable(str(sheet))}", flush=True)
+    return True
 
 
 def _asked(options: Options) -> dict[str, object]:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from backend.batch.inputs import Input
+from backend.batch.inputs import Input, unreadable
 from backend.device import choose_device
-from backend.errors import InputError
 from backend.files import count_pixels
 from backend.memory import SHARE, free_bytes
 from backend.networks import Networks
@@ -90,10 +89,7 @@ def picture_bytes_of(photo: Input) -> int:
         # Where the header says nothing: as if each byte of the file were a pixel.
         return PIXEL_BYTES * (count_pixels(photo.path) or photo.path.stat().st_size)
     except OSError as error:
-        raise InputError(
-            f"{photo.path} cannot be read ({error.strerror}): check its permissions.",
-            code="file-permission",
-        ) from error
+        raise unreadable(photo, error) from error
 
 
 def weight_files(options: Options) -> dict[str, Path]:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from backend.batch.work import Report
 from backend.device import memory_errors_explained
-from backend.errors import RestorationError
-from backend.files import load_picture, save_picture
+from backend.errors import InputError, RestorationError
+from backend.files import FORMATS, format_of, load_picture, save_picture
 from backend.images import Picture, as_depth, to_eight_bit
 from backend.networks import Networks
 from backend.options import Options
@@ -71,6 +71,7 @@ class PhotoWorker:
 
     def _restore(self, source: Path, target: Path, started: float) -> Report:
         picture = load_picture(source)
+        _check_ending(source, picture)
         check_result_fits(picture, self._networks, self._options, target)
         final, result = restore_photo(picture, None, self._options, self._networks, lambda _: None)
         # A worker that was lost may have been here before.
@@ -83,6 +84,19 @@ class PhotoWorker:
             tuple(note.message for note in result.notes),
             thumbnail(picture),
             thumbnail(final),
+        )
+
+
+def _check_ending(photo: Path, picture: Picture) -> None:
+    """Raises InputError where a photo has a JPEG's name, and its result would lose by being one."""
+    suffix = picture.metadata.suffix
+    if format_of(photo) != "JPEG" or FORMATS[suffix] == "JPEG":
+        return
+    if picture.metadata.lossless or picture.has_alpha:
+        raise InputError(
+            f"{photo.name} is no JPEG by its content, and its result would lose quality as one: "
+            f"rename it to end in {suffix}.",
+            code="file-ending",
         )
 
 

@@ -34,8 +34,8 @@ SOFTNESS = 0.6
 
 
 SURE_LINE = 0.95
-"""Probability from which a thin line through the photo is damaged whatever the judge says: joints of
-walls and doors are likely lines, too."""
+"""Probability from which a thin line through the photo is damaged whatever the judge says: joints
+of walls and doors are likely lines, too."""
 
 LEAST_CLAIMED = 1e-6
 """Probability below which a pixel is never claimed; 0 stands where a claim was given up."""

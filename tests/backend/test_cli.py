@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_the_stages_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[st
     pixels, _ = scratched(portrait())
     photo = write(tmp_path / "a.jpg", pixels)
     assert main(["restore", str(photo), "--stages", str(tmp_path / "s")]) == 0
-    pictures = {path.name: load_picture(path).pixels for path in (tmp_path / "s").iterdir()}
+    pictures = {path.name: load_picture(path).pixels for path in (tmp_path / "s").glob("*.png")}
     assert sorted(pictures) == ["face-1.png", "final.png", "mask.png", "restored.png"]
     assert pictures["mask.png"].shape == (240, 240, 1)
     assert pictures["final.png"].shape == pictures["restored.png"].shape == (240, 240, 3)
@@ -266,7 +267,7 @@ def test_the_reference_run_takes_official_weights_and_rounds_the_size(
     assert main(["restore", str(tmp_path / "a.png"), *arguments]) == 0
     assert tiny_networks[0].weights == "official"
     assert load_picture(tmp_path / "a-restored.png").pixels.shape == (64, 96, 3)
-    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    names = sorted(path.name for path in (tmp_path / "s").glob("*.png"))
     assert names == ["final.png", "mask.png", "restored.png"]
 
 
@@ -362,11 +363,54 @@ def test_what_was_not_looked_for_is_not_reported(
 def test_a_black_mask_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = write(tmp_path / "a.png")
     mask = np.zeros((40, 50, 1), dtype=np.uint8)
-    for value, is_told in ((0, True), (255, False)):
+    for value, is_told in ((0, True), (1, True), (255, False)):
         mask[5, 5] = value
         name = str(write(tmp_path / f"m{value}.png", mask))
         assert main(["restore", str(photo), "--mask", name, *FAST]) == 0
         assert ("black everywhere" in capsys.readouterr().err) == is_told
+
+
+def test_of_two_runs_at_once_each_keeps_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = write(tmp_path / "a.png")
+    restore_photo = command_restore.restore_photo
+
+    def restore_slowly(*arguments: Any) -> Any:
+        (tmp_path / "a-restored.png").write_text("of the other run")
+        return restore_photo(*arguments)
+
+    monkeypatch.setattr(command_restore, "restore_photo", restore_slowly)
+    assert main(["restore", str(photo), *FAST]) == 0
+    assert "a-restored-2.png" in capsys.readouterr().out
+    assert load_picture(tmp_path / "a-restored-2.png").pixels.shape == (40, 50, 3)
+    assert (tmp_path / "a-restored.png").read_text() == "of the other run"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_borne(tmp_path: Path, closed: str) -> None:
+    photo = write(tmp_path / "a.png", portrait()[:64, :64])
+    command = f'"{sys.executable}" -m backend restore "{photo}" --no-faces {closed}'
+    assert subprocess.run(command, shell=True, cwd=PROJECT).returncode == 0
+    assert load_picture(tmp_path / "a-restored.png").pixels.shape == (64, 64, 3)
+
+
+def test_a_link_to_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nothing")
+    assert main(["restore", str(tmp_path), *FAST]) == 1
+    assert "b.png does not exist" in capsys.readouterr().err
+    assert (tmp_path / "a-restored.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--watch-pid", "-1"], ["--idle-minutes", "nan"], ["--idle-minutes", "0"]]
+)
+def test_nonsense_for_the_backend_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", *arguments])
+    assert exited.value.code == 2
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

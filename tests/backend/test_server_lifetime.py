@@ -48,7 +48,7 @@ def test_shutdown_ends_it_and_tidies_up(tmp_path: Path) -> None:
 
 
 @posix_only
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_and_tidies_up(tmp_path: Path, signal_number: int) -> None:
     with running_server(tmp_path) as server:
         server.process.send_signal(signal_number)

@@ -13,9 +13,10 @@ from PIL import Image
 
 from backend.batch import contact_sheet
 from backend.batch.archive import open_archive
-from backend.batch.contact_sheet import write_contact_sheet
+from backend.batch.contact_sheet import check_place, write_contact_sheet
 from backend.batch.inputs import find_inputs
 from backend.batch.worker import THUMBNAIL_SIDE, thumbnail
+from backend.errors import InputError
 from backend.images import Picture
 from tests.backend.batch.crews import RECIPE, run_here, write_photo
 from tests.backend.photos import noise
@@ -120,6 +121,21 @@ def test_many_photos_fill_several_pages(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(contact_sheet, "PER_PAGE", 100)
     write_sheet(scans, out)
     assert sorted(path.name for path in out.glob("*.html")) == ["contact-sheet.html"]
+
+
+def test_a_page_of_the_users_is_neither_replaced_nor_deleted(tmp_path: Path) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    write_photo(scans / "a.png", seed=1)
+    run_here(scans, out)
+    (out / "contact-sheet-2.html").write_text("mine")
+    write_sheet(scans, out)
+    assert (out / "contact-sheet-2.html").read_text() == "mine"
+    (out / "contact-sheet.html").write_text("mine, too")
+    with pytest.raises(InputError, match="no contact sheet of this program"):
+        check_place(out)
+    with pytest.raises(InputError, match="no contact sheet of this program"):
+        write_sheet(scans, out)
+    assert (out / "contact-sheet.html").read_text() == "mine, too"
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

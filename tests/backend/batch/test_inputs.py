@@ -43,6 +43,19 @@ def test_results_hidden_files_and_other_files_are_no_photos(tmp_path: Path) -> N
     assert sorted(results(tmp_path, tmp_path / "out")) == ["a.jpg", "other/out/h.jpg"]
 
 
+def test_results_of_an_earlier_batch_are_no_photos(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "done/a.jpg", "done/1920/b.jpg", "done/manifest.jsonl", "other/c.jpg")
+    (tmp_path / "done" / ".batch").mkdir()
+    assert sorted(results(tmp_path, tmp_path / "out")) == ["a.jpg", "other/c.jpg"]
+
+
+def test_links_that_lead_round_are_borne(tmp_path: Path) -> None:
+    touch(tmp_path, "scans/a.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    check_folders(tmp_path / "scans", tmp_path / "loop")
+    assert list(results(tmp_path / "scans", tmp_path / "loop")) == ["a.jpg"]
+
+
 def test_the_folder_of_results_is_known_under_each_of_its_names(tmp_path: Path) -> None:
     touch(tmp_path, "scans/a.jpg", "scans/out/b.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "scans" / "out")
