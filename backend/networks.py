@@ -17,7 +17,7 @@ from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
 from backend.options import Options
-from backend.preparation import AnyModule, prepare
+from backend.preparation import prepare
 from backend.warm import Former
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
@@ -179,13 +179,6 @@ class Networks:
         generator = self._fast(network, [shown], lambda y: (y + 1) / 2)
         return cast(FaceGenerator | CompactFaceGenerator, generator)
 
-    def prepared(self, name: Network, network: AnyModule, dtype: torch.dtype) -> AnyModule:
-        """This network of these weights made fast, for inputs of `dtype`."""
-        key = name, dtype
-        if key not in self._prepared:
-            self._prepared[key] = prepare(network, dtype)
-        return cast(AnyModule, self._prepared[key])
-
     def uses_model(self, stage: Stage) -> bool:
         """Whether an imported model was chosen for a stage."""
         return stage in self._models
@@ -243,15 +236,19 @@ class Networks:
     ) -> torch.nn.Module:
         """A prepared network; its type is tried first on `trial`, its inputs, once."""
 
-        raw = self._get(network)
+        def prepared(dtype: torch.dtype) -> torch.nn.Module:
+            key = network, dtype
+            if key not in self._prepared:
+                self._prepared[key] = prepare(self._get(network), dtype)
+            return self._prepared[key]
 
         def run(dtype: torch.dtype) -> Tensor:
-            y = self.prepared(network, raw, dtype)(*(x.to(self.device, dtype) for x in trial))
+            y = prepared(dtype)(*(x.to(self.device, dtype) for x in trial))
             return finish(y.float()).cpu()
 
         if network not in self.types:
             self.types[network] = precision.choose_type(self.fast_type, run)
-        return self.prepared(network, raw, self.types[network])
+        return prepared(self.types[network])
 
     def _get(self, network: Network) -> AnyNetwork:
         if network not in self._loaded:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
@@ -47,25 +46,9 @@ class Restorer:
         self._decoder_name: Network = (
             "vae_b_quality" if mapping == "mapping_quality" else "vae_b_scratch"
         )
-        inference = networks.spec(mapping).inference
-        self._is_residual = bool(inference["residual"])
         # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
-        self._multiple = max(16, int(inference["multiple"]))
+        self._multiple = max(16, int(networks.spec(mapping).inference["multiple"]))
         self._known: Known | None = None
-
-    @property
-    def name(self) -> Network:
-        """Of the mapping."""
-        return self._name
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the weights compute no statistics over the whole picture."""
-        names: list[Network] = [self._name, "vae_a", self._decoder_name]
-        return all(
-            self._networks.spec(name).hyper_parameters.get("normalization", "instance") == "none"
-            for name in names
-        )
 
     def whole(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
         """The picture restored as if it went through the networks at once.
@@ -119,7 +102,7 @@ class Restorer:
             memory_bytes=self._networks.memory_bytes,
             elsewhere=elsewhere,
         )
-        return None if found is None else self._as_picture(x, found.picture)
+        return None if found is None else _as_picture(found.picture)
 
     def _first_plan_that_works(
         self, image: Tensor, mask: Tensor, monitor: Monitor
@@ -143,7 +126,7 @@ class Restorer:
             keeps_keys=self._networks.cache.keeps,
         )
         if found is not None:
-            return self._as_picture(x, found.picture), found
+            return _as_picture(found.picture), found
         monitor.note(
             "statistics-reduced",
             "Neither memory nor disk hold this picture's intermediate results, so its overall "
@@ -154,15 +137,13 @@ class Restorer:
     def for_parts_of(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Restorer:
         """A restorer whose `tiles` treats parts of a picture as parts of it.
 
-        Weights that compute statistics over the picture take those of a reduced copy.
+        Its statistics are those of a reduced copy.
 
         Args:
             image, mask: see `tiles`.
             monitor: of this preparation.
         """
         result = Restorer(self._networks, self._name)
-        if self.is_local:
-            return result
         scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
         size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
         small = F.interpolate(image, size, mode="area")
@@ -181,8 +162,8 @@ class Restorer:
     ) -> tuple[Tensor, Tensor]:
         """The picture restored in tiles, where each output depends on its surroundings alone.
 
-        Weights that compute statistics over the picture get those of a reduced copy, of this
-        picture or of the one that `for_parts_of` named.
+        Statistics are those of a reduced copy, of this picture or of the one that `for_parts_of`
+        named.
 
         Args:
             image: (1, 3, H, W) in [0, 1] with filled holes.
@@ -193,17 +174,12 @@ class Restorer:
         Returns:
             (1, 3, H, W), and (1, 1, H, W) with 0 where a tile was left out.
         """
-        runner: RunTile
-        if self.is_local:
-            runner = self._tile_runner(self._prepared(self._compute_type()))
-        else:
-            whole = self
-            if self._known is None:
-                whole = self.for_parts_of(image, mask, monitor.part(0, 2))
-                monitor = monitor.part(1, 2)
-            runner = whole._runner_with_known_statistics()
+        whole = self
+        if self._known is None:
+            whole = self.for_parts_of(image, mask, monitor.part(0, 2))
+            monitor = monitor.part(1, 2)
         return run_tiled_as_memory_allows(
-            runner,
+            whole._runner_with_known_statistics(),
             [image, mask],
             channels=3,
             tile=TILE,
@@ -221,15 +197,6 @@ class Restorer:
             encoder, self._networks.mapping(self._name), self._networks.vae(self._decoder_name)
         )
 
-    def _prepared(self, dtype: torch.dtype) -> Modules:
-        encoder, mapping, decoder = self._raw()
-        prepared = self._networks.prepared
-        return Modules(
-            prepared("vae_a", encoder, dtype),
-            prepared(self._name, mapping, dtype),
-            prepared(self._decoder_name, decoder, dtype),
-        )
-
     def _compute_type(self) -> torch.dtype:
         """The type in which these weights are as good as in float32; tried once."""
         types = self._networks.types
@@ -243,30 +210,7 @@ class Restorer:
         return types[self._name]
 
     def _try(self, picture: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        if self.is_local:
-            return self._tile_runner(self._prepared(dtype))([picture, mask], None)
         return self._streamed(picture, mask, Plan(self._networks.device, dtype), self._raw(), None)
-
-    def _tile_runner(
-        self, modules: Modules
-    ) -> Callable[[Sequence[Tensor], Monitor | None], Tensor]:
-        """The way of one tile: (filled picture in [0, 1], mask) -> restored picture in [0, 1]."""
-        dtype = precision.type_of(modules.mapping)
-
-        def compute(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
-            x, mask = (tile.to(self._networks.device, dtype) for tile in tiles)
-            watched = nullcontext() if monitor is None else monitor.watching(*modules.used)
-            with watched:
-                z = modules.encoder.encode(x)
-                return modules.decoder.decode(modules.map(z, mask)).cpu()
-
-        def run(tiles: Sequence[Tensor], monitor: Monitor | None) -> Tensor:
-            image, mask = tiles
-            x, what = image * 2 - 1, f"{self._name} {dtype}"
-            y = self._networks.cache.get(what, [x, mask], lambda: compute([x, mask], monitor))
-            return self._as_picture(x, y.to(torch.float32, copy=True))
-
-        return run
 
     def _streamed(
         self, image: Tensor, mask: Tensor, plan: Plan, modules: Modules, monitor: Monitor | None
@@ -274,13 +218,7 @@ class Restorer:
         """(1, 3, H, W) in [0, 1] restored by one plan; the sides are multiples of 16."""
         x = image * 2 - 1
         on_progress = (lambda _: None) if monitor is None else monitor.advance
-        return self._as_picture(x, stream(modules, x, mask, plan, on_progress).picture)
-
-    def _as_picture(self, x: Tensor, y: Tensor) -> Tensor:
-        """From [-1, 1], what the networks got and made, to [0, 1]; y is used up."""
-        if self._is_residual:
-            y += x
-        return y.add_(1).div_(2)
+        return _as_picture(stream(modules, x, mask, plan, on_progress).picture)
 
     def _runner_with_known_statistics(self) -> RunTile:
         """The way of one tile, which is streamed but has no statistics of its own."""
@@ -288,6 +226,11 @@ class Restorer:
         plan = Plan(self._networks.device, self._compute_type())
         modules = fixed(self._raw(), self._known)
         return lambda tiles, part: self._streamed(tiles[0], tiles[1], plan, modules, part)
+
+
+def _as_picture(y: Tensor) -> Tensor:
+    """From [-1, 1], what the networks made, to [0, 1]; y is used up."""
+    return y.add_(1).div_(2)
 
 
 def fixed(modules: Modules, known: Known) -> Modules:

@@ -57,9 +57,7 @@ class CompactUNet(nn.Module):
         self.halve = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.bottom = _blocks(deepest_width, deepest_blocks)
         self.fill = (
-            PartialNonLocalBlock(deepest_width, blocks=1, normalization="none")
-            if non_local
-            else None
+            PartialNonLocalBlock(deepest_width, blocks=1, normalizes=False) if non_local else None
         )
         self.after_fill = _blocks(deepest_width, deepest_blocks)
         self.enlarge = nn.ModuleList(

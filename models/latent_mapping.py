@@ -12,13 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.layers import (
-    Normalization,
-    PartialNonLocalBlock,
-    PatchAttention,
-    ResidualBlock,
-    make_normalization,
-)
+from models.layers import PartialNonLocalBlock, PatchAttention, ResidualBlock
 
 # Doublings from the latent's channels up to the mapping's width, and as many halvings back.
 _STEPS = 4
@@ -31,7 +25,6 @@ class QualityMapping(nn.Module):
         latent_channels: L.
         width: most channels; the steps between double, capped here (64 128 256 512 512).
         residual_blocks: number of them at full width.
-        normalization: "instance" (original) or "none".
     """
 
     def __init__(
@@ -40,13 +33,12 @@ class QualityMapping(nn.Module):
         latent_channels: int = 64,
         width: int = 512,
         residual_blocks: int = 6,
-        normalization: Normalization = "instance",
     ) -> None:
         super().__init__()
         self.model = nn.Sequential(
-            *_make_widening(latent_channels, width, normalization),  # (B, width, h, w)
-            *_make_blocks(residual_blocks, width, normalization),
-            *_make_narrowing(latent_channels, width, normalization),  # (B, L, h, w)
+            *_make_widening(latent_channels, width),  # (B, width, h, w)
+            *_make_blocks(residual_blocks, width),
+            *_make_narrowing(latent_channels, width),  # (B, L, h, w)
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -64,7 +56,6 @@ class ScratchMapping(nn.Module):
         width: most channels, also the head size of the non-local block.
         residual_blocks: number of them behind the non-local block.
         non_local_blocks: number of residual blocks inside the non-local block.
-        normalization: "instance" (original) or "none".
     """
 
     def __init__(
@@ -74,14 +65,13 @@ class ScratchMapping(nn.Module):
         width: int = 512,
         residual_blocks: int = 6,
         non_local_blocks: int = 3,
-        normalization: Normalization = "instance",
     ) -> None:
         super().__init__()
-        self.before_NL = nn.Sequential(*_make_widening(latent_channels, width, normalization))
-        self.NL = PartialNonLocalBlock(width, blocks=non_local_blocks, normalization=normalization)
+        self.before_NL = nn.Sequential(*_make_widening(latent_channels, width))
+        self.NL = PartialNonLocalBlock(width, blocks=non_local_blocks)
         self.after_NL = nn.Sequential(
-            *_make_blocks(residual_blocks, width, normalization),
-            *_make_narrowing(latent_channels, width, normalization),
+            *_make_blocks(residual_blocks, width),
+            *_make_narrowing(latent_channels, width),
         )
 
     def forward(self, z: Tensor, mask: Tensor) -> Tensor:
@@ -98,7 +88,6 @@ class HighResolutionMapping(nn.Module):
         width: most channels.
         residual_blocks: number of them in each of the four places around the patch attentions.
         patch_sizes: in cells, coarse to fine.
-        normalization: "instance" (original) or "none".
     """
 
     def __init__(
@@ -108,28 +97,20 @@ class HighResolutionMapping(nn.Module):
         width: int = 512,
         residual_blocks: int = 2,
         patch_sizes: tuple[int, int, int] = (8, 4, 2),
-        normalization: Normalization = "instance",
     ) -> None:
         super().__init__()
-        coarse, middle, fine = (
-            PatchAttention(width, patch_size=size, normalization=normalization)
-            for size in patch_sizes
-        )
+        coarse, middle, fine = (PatchAttention(width, patch_size=size) for size in patch_sizes)
 
         def make_blocks() -> list[nn.Module]:
-            return _make_blocks(residual_blocks, width, normalization)
+            return _make_blocks(residual_blocks, width)
 
-        self.before_NL = nn.Sequential(
-            *_make_widening(latent_channels, width, normalization), *make_blocks()
-        )
+        self.before_NL = nn.Sequential(*_make_widening(latent_channels, width), *make_blocks())
         self.NL_scale_1 = coarse
         self.res_block_1 = nn.Sequential(*make_blocks())
         self.NL_scale_2 = middle
         self.res_block_2 = nn.Sequential(*make_blocks())
         self.NL_scale_3 = fine
-        self.after_NL = nn.Sequential(
-            *make_blocks(), *_make_narrowing(latent_channels, width, normalization)
-        )
+        self.after_NL = nn.Sequential(*make_blocks(), *_make_narrowing(latent_channels, width))
 
     def forward(self, z: Tensor, mask: Tensor, *, original_border: bool = False) -> Tensor:
         """Map z (B, L, h, w) with mask (B, 1, H, W); original_border: see PatchAttention."""
@@ -149,34 +130,32 @@ def _channels(latent_channels: int, width: int) -> list[int]:
     ]
 
 
-def _make_step(in_channels: int, out_channels: int, kind: Normalization) -> list[nn.Module]:
+def _make_step(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
-        make_normalization(kind, out_channels),
+        nn.InstanceNorm2d(out_channels),
         nn.ReLU(inplace=True),
     ]
 
 
-def _make_widening(latent_channels: int, width: int, kind: Normalization) -> list[nn.Module]:
+def _make_widening(latent_channels: int, width: int) -> list[nn.Module]:
     channels = _channels(latent_channels, width)
     if channels[-1] != width:
         raise ValueError(
             f"{latent_channels} latent channels double to {channels[-1]} in {_STEPS} steps, "
             f"but the width is {width}."
         )
-    return [
-        layer for i in range(_STEPS) for layer in _make_step(channels[i], channels[i + 1], kind)
-    ]
+    return [layer for i in range(_STEPS) for layer in _make_step(channels[i], channels[i + 1])]
 
 
-def _make_narrowing(latent_channels: int, width: int, kind: Normalization) -> list[nn.Module]:
+def _make_narrowing(latent_channels: int, width: int) -> list[nn.Module]:
     channels = _channels(latent_channels, width)[::-1]
     layers = [
-        layer for i in range(_STEPS - 1) for layer in _make_step(channels[i], channels[i + 1], kind)
+        layer for i in range(_STEPS - 1) for layer in _make_step(channels[i], channels[i + 1])
     ]
     # The last one is a bare convolution: the latent has no fixed scale and is negative too.
     return [*layers, nn.Conv2d(channels[-2], latent_channels, 3, padding=1)]
 
 
-def _make_blocks(count: int, width: int, kind: Normalization) -> list[nn.Module]:
-    return [ResidualBlock(width, normalization=kind) for _ in range(count)]
+def _make_blocks(count: int, width: int) -> list[nn.Module]:
+    return [ResidualBlock(width) for _ in range(count)]

@@ -6,13 +6,9 @@ the picture). A mask is 1 where the picture is to be repaired and 0 where it is 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
-
-Normalization = Literal["instance", "none"]
 
 # The smallest share of attention on undamaged cells that is still scaled up to a full row; below it
 # the row fades to zero. It is the constant that the published weights were trained with.
@@ -28,33 +24,30 @@ _LARGEST_SCORE_COUNT = 2**25
 DAMAGED_PATCH_SHARE = 0.6
 
 
-def make_normalization(kind: Normalization, channels: int) -> nn.Module:
-    """Make the layer that follows a convolution.
-
-    "none" leaves a placeholder, so that the layers behind it keep their numbers in a checkpoint.
-    Instance normalization has no parameters; its statistics cover the whole picture, so a network
-    with it cannot be run tile by tile without a change of the result.
-    """
-    if kind == "instance":
-        return nn.InstanceNorm2d(channels)
-    if kind == "none":
-        return nn.Identity()
-    raise ValueError(f"Normalization is 'instance' or 'none', not {kind!r}.")
-
-
 class ResidualBlock(nn.Module):
-    """x + two 3x3 convolutions with reflected borders. (B, C, h, w) -> the same shape."""
+    """x + two 3x3 convolutions with reflected borders. (B, C, h, w) -> the same shape.
 
-    def __init__(self, channels: int, *, normalization: Normalization = "instance") -> None:
+    Args:
+        channels: C.
+        normalizes: by statistics of the whole map, so that a network cannot be run tile by tile
+            without a change of the result.
+    """
+
+    def __init__(self, channels: int, *, normalizes: bool = True) -> None:
         super().__init__()
+
+        def make_normalization() -> nn.Module:
+            # A placeholder, so that the layers behind it keep their numbers in a checkpoint.
+            return nn.InstanceNorm2d(channels) if normalizes else nn.Identity()
+
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
-            make_normalization(normalization, channels),
+            make_normalization(),
             nn.ReLU(inplace=True),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
-            make_normalization(normalization, channels),
+            make_normalization(),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,19 +140,17 @@ class PartialNonLocalBlock(nn.Module):
     cells that can reach a damaged one are queried.
     """
 
-    def __init__(
-        self, channels: int, *, blocks: int = 3, normalization: Normalization = "instance"
-    ) -> None:
+    def __init__(self, channels: int, *, blocks: int = 3, normalizes: bool = True) -> None:
         super().__init__()
         self.g = nn.Conv2d(channels, channels, 1)
         self.W = nn.Conv2d(channels, channels, 1)
         self.theta = nn.Conv2d(channels, channels, 1)
         self.phi = nn.Conv2d(channels, channels, 1)
         self.res_block = nn.Sequential(
-            *(ResidualBlock(channels, normalization=normalization) for _ in range(blocks))
+            *(ResidualBlock(channels, normalizes=normalizes) for _ in range(blocks))
         )
         # How far, in cells, the residual blocks carry a value; None: everywhere.
-        self.reach = None if normalization == "instance" else 2 * blocks
+        self.reach = None if normalizes else 2 * blocks
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         trust = undamaged_cells(mask, x.shape[2], x.shape[3])  # (B, 1, h, w)
@@ -191,13 +182,11 @@ class PatchAttention(nn.Module):
     from, the features pass as they are.
     """
 
-    def __init__(
-        self, channels: int, *, patch_size: int, normalization: Normalization = "instance"
-    ) -> None:
+    def __init__(self, channels: int, *, patch_size: int) -> None:
         super().__init__()
         self.patch_size = patch_size
         self.F_Combine = nn.Conv2d(2 * channels + 1, channels, 3, padding=1)
-        self.res_block = nn.Sequential(ResidualBlock(channels, normalization=normalization))
+        self.res_block = nn.Sequential(ResidualBlock(channels))
 
     def forward(self, z: Tensor, mask: Tensor, *, original_border: bool = False) -> Tensor:
         """Fill damaged patches.

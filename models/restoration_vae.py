@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.layers import Normalization, ResidualBlock, make_normalization
+from models.layers import ResidualBlock
 
 
 class RestorationVAE(nn.Module):
@@ -18,8 +18,6 @@ class RestorationVAE(nn.Module):
         width: channels of the first convolution; each halving doubles them up to latent_channels.
         latent_channels: L, channels of the latent; no layer has more.
         residual_blocks: number of them at the latent's size, in the encoder and in the decoder.
-        normalization: "instance" (original) or "none" (every output depends on a bounded
-            surrounding of its pixel).
 
     Source:
         Z. Wan et al., "Bringing Old Photos Back to Life", CVPR 2020, section 3.1.
@@ -31,7 +29,6 @@ class RestorationVAE(nn.Module):
         width: int = 64,
         latent_channels: int = 64,
         residual_blocks: int = 4,
-        normalization: Normalization = "instance",
     ) -> None:
         super().__init__()
         full, half, latent = (min(width * factor, latent_channels) for factor in (1, 2, 4))
@@ -41,29 +38,28 @@ class RestorationVAE(nn.Module):
                 f"but latent_channels is {latent_channels}."
             )
         blocks = [
-            [ResidualBlock(latent, normalization=normalization) for _ in range(residual_blocks)]
-            for _ in ("encoder", "decoder")
+            [ResidualBlock(latent) for _ in range(residual_blocks)] for _ in ("encoder", "decoder")
         ]
         self.encoder = nn.Sequential(  # (B, 3, H, W)
             nn.ReflectionPad2d(3),
             nn.Conv2d(3, full, 7),  # (B, full, H, W)
-            make_normalization(normalization, full),
+            nn.InstanceNorm2d(full),
             nn.ReLU(inplace=True),
             nn.Conv2d(full, half, 4, stride=2, padding=1),  # (B, half, H/2, W/2)
-            make_normalization(normalization, half),
+            nn.InstanceNorm2d(half),
             nn.ReLU(inplace=True),
             nn.Conv2d(half, latent, 4, stride=2, padding=1),  # (B, L, H/4, W/4)
-            make_normalization(normalization, latent),
+            nn.InstanceNorm2d(latent),
             nn.ReLU(inplace=True),
             *blocks[0],
         )
         self.decoder = nn.Sequential(  # (B, L, H/4, W/4)
             *blocks[1],
             nn.ConvTranspose2d(latent, half, 4, stride=2, padding=1),  # (B, half, H/2, W/2)
-            make_normalization(normalization, half),
+            nn.InstanceNorm2d(half),
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(half, full, 4, stride=2, padding=1),  # (B, full, H, W)
-            make_normalization(normalization, full),
+            nn.InstanceNorm2d(full),
             nn.ReLU(inplace=True),
             nn.ReflectionPad2d(3),
             nn.Conv2d(full, 3, 7),  # (B, 3, H, W)

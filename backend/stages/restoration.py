@@ -14,8 +14,8 @@ from torch import Tensor
 
 from backend.cleaner import clean
 from backend.geometry import Box
+from backend.holes import hole_groups, paint_white
 from backend.images import Mask, bounding_box
-from backend.inpainting import hole_groups, inpaint, paint_white
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.regions import CONTEXT, Patchwork, damaged_regions, whole_region
@@ -97,14 +97,11 @@ def restore_global(
     if networks.has("restoration"):
         filled = fill_holes(image, hole, monitor) if hole.any() else image
         return clean(filled, mask, image, networks, monitor, is_needed)
-    mapping = choose_mapping(networks, bool(hole.any())) if restorer is None else restorer.name
-    filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
+    filled = paint_holes(image, hole)
     if restorer is not None:
         return restorer.tiles(filled, mask, monitor, is_needed)
-    restorer = Restorer(networks, mapping)
-    if restorer.is_local:
-        return restorer.tiles(filled, mask, monitor, is_needed)
-    return restorer.whole(filled, mask, monitor), torch.ones_like(mask)
+    mapping = choose_mapping(networks, bool(hole.any()))
+    return Restorer(networks, mapping).whole(filled, mask, monitor), torch.ones_like(mask)
 
 
 def _hole(damage: Mask, *, is_filled: bool) -> Mask:
@@ -127,26 +124,17 @@ def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:
     return filled
 
 
-def prepare_holes(image: Tensor, hole: Mask, way: str, monitor: Monitor) -> Tensor:
-    """Give the pixels under the hole the values that the weights expect there."""
+def paint_holes(image: Tensor, hole: Mask) -> Tensor:
+    """Give the pixels under the hole the values that the mappings expect there."""
     if not hole.any():
         return image
-    values = image[0].permute(1, 2, 0).numpy()
-    filled = inpaint(values, hole, monitor) if way == "inpainted" else paint_white(values, hole)
-    return torch.from_numpy(filled).permute(2, 0, 1)[None]
+    return torch.from_numpy(paint_white(_values(image), hole)).permute(2, 0, 1)[None]
 
 
 def choose_mapping(networks: Networks, has_hole: bool) -> Network:
     """The mapping for this picture; a joint set has one that does both."""
     separate = networks.spec("mapping_quality").family == "quality_mapping"
     return "mapping_quality" if separate and not has_hole else "mapping_scratch"
-
-
-def is_local(networks: Networks, *, has_hole: bool) -> bool:
-    """Whether each restored pixel depends on its surroundings alone."""
-    if networks.has("restoration"):
-        return True
-    return Restorer(networks, choose_mapping(networks, has_hole)).is_local
 
 
 def repaired_part(
@@ -197,9 +185,11 @@ def repair_scratches(
     """
     box, places = bounding_box(damage), marked(damage)
     restorer, regions = None, [whole_region(damage, box)]
-    if is_local(networks, has_hole=not is_filled) or damage.size > EXACT_REPAIR_PIXELS:
+    # With the U-Net each restored pixel depends on its surroundings alone.
+    is_local = networks.has("restoration")
+    if is_local or damage.size > EXACT_REPAIR_PIXELS:
         regions = list(damaged_regions(damage))
-        if not networks.has("restoration"):
+        if not is_local:
             preparing, monitor = monitor.part(0, 2), monitor.part(1, 2)
             restorer = _restorer_of_parts(image, places, networks, preparing, is_filled=is_filled)
     patchwork = Patchwork(box)
@@ -227,10 +217,9 @@ def _restorer_of_parts(
     image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool
 ) -> Restorer:
     hole = _hole(damage, is_filled=is_filled)
-    mapping = choose_mapping(networks, bool(hole.any()))
-    filled = prepare_holes(image, hole, str(networks.spec(mapping).inference["hole"]), monitor)
+    restorer = Restorer(networks, choose_mapping(networks, bool(hole.any())))
     mask = torch.from_numpy(hole)[None, None]
-    return Restorer(networks, mapping).for_parts_of(filled, mask, monitor)
+    return restorer.for_parts_of(paint_holes(image, hole), mask, monitor)
 
 
 def _values(image: Tensor) -> npt.NDArray[np.float32]:

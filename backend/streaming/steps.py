@@ -97,8 +97,7 @@ def list_steps(*networks: nn.Module, original_border: bool = False) -> list[AnyS
             continue
         if padding and not isinstance(layer, nn.Conv2d):
             raise TypeError(f"Padding before {type(layer).__name__} cannot be streamed.")
-        step = _make_step(layer, padding, original_border)
-        steps += [] if step is None else [step]
+        steps.append(_make_step(layer, padding, original_border))
         padding = 0
     return steps
 
@@ -121,7 +120,7 @@ def _part(whole: nn.Conv2d, start: int, stop: int) -> Convolution:
     return Convolution(part, 1, reflects=False)
 
 
-def _make_step(layer: nn.Module, padding: int, original_border: bool) -> AnyStep | None:
+def _make_step(layer: nn.Module, padding: int, original_border: bool) -> AnyStep:
     if isinstance(layer, nn.Conv2d):
         return Convolution(layer, padding or int(layer.padding[0]), reflects=padding > 0)
     if isinstance(layer, nn.ConvTranspose2d):
@@ -136,6 +135,4 @@ def _make_step(layer: nn.Module, padding: int, original_border: bool) -> AnyStep
         return NonLocal(layer, list_steps(layer.res_block))
     if isinstance(layer, PatchAttention):
         return Patches(layer, list_steps(layer.res_block), original_border)
-    if isinstance(layer, nn.Identity):
-        return None
     raise TypeError(f"{type(layer).__name__} cannot be streamed.")

@@ -18,16 +18,6 @@ UNSEEN = 1e-4
 """Mean squared error, on [-1, 1], below which nobody sees a difference: 46 dB."""
 
 
-def charbonnier(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of sqrt(d² + 1e-6): L1 without the kink at zero.
-
-    Args:
-        weight: (B, 1, H, W), multiplies each pixel's loss.
-    """
-    distance = torch.sqrt((output - target) ** 2 + 1e-6)
-    return (distance * weight).mean() if weight is not None else distance.mean()
-
-
 def log_error(
     output: Tensor, target: Tensor, where: Tensor | None = None, *, enough: float = UNSEEN
 ) -> Tensor:

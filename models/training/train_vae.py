@@ -38,7 +38,7 @@ from models.training.settings import Settings, parse_settings
 NETWORKS: dict[str, Network] = {"old": "vae_a", "clean": "vae_b_quality"}
 FILES = {"old": "vae_old", "clean": "vae_clean"}
 
-INFERENCE = {"residual": False, "hole": "white", "multiple": 4}
+INFERENCE = {"hole": "white", "multiple": 4}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from models.registry import ModelSpec, Network
 
 VAE = {"width": 4, "latent_channels": 8, "residual_blocks": 1}
 MAPPING = {"latent_channels": 8, "width": 16, "residual_blocks": 1}
-ORIGINAL = {"residual": False, "hole": "white", "multiple": 16}
+ORIGINAL = {"hole": "white", "multiple": 16}
 
 
 def _bundled() -> dict[Network, ModelSpec]:

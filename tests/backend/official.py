@@ -14,7 +14,7 @@ from models.pseudo_random import fill
 from models.registry import ModelSpec, Network, OfficialFile, WeightSource
 
 VAE = {"width": 4, "latent_channels": 8, "residual_blocks": 1}
-INFERENCE = {"residual": False, "hole": "white", "multiple": 4}
+INFERENCE = {"hole": "white", "multiple": 4}
 SPECS: dict[str, ModelSpec] = {
     "Global/checkpoints/detection/FT_Epoch_latest.pt": ModelSpec(
         "detection", "scratch_unet", {"width": 8}, {"threshold": 0.4, "short_side": 256}

@@ -13,19 +13,19 @@ from backend.errors import Cancelled, InputError, WeightsError
 from backend.reference import faces, pictures, reference_restore
 from backend.reference import restoration as steps
 from backend.reference.pictures import Bytes
-from models.loading import build
+from models.loading import build, bundled_weights
 from models.registry import ModelSpec, Network, WeightFileError
 from tests.models.shared import GOLDEN, needs_golden
 
 VAE = {"width": 4, "latent_channels": 16, "residual_blocks": 1}
 MAPPING = {"latent_channels": 16, "width": 32, "residual_blocks": 1}
-WHITE = {"residual": False, "hole": "white", "multiple": 4}
+WHITE = {"hole": "white", "multiple": 4}
 
 
 class SmallWeights:
     """Random networks of the original's kinds at small widths."""
 
-    def __init__(self, inference: dict[str, Any] = WHITE) -> None:
+    def __init__(self) -> None:
         face = {"width": 2, "modulation_width": 4}
         networks: list[tuple[Network, str, dict[str, Any]]] = [
             ("detection", "scratch_unet", {"width": 4}),
@@ -38,9 +38,7 @@ class SmallWeights:
             ("face_256", "face_generator", {**face, "crop_size": 256}),
             ("face_512", "face_generator", {**face, "crop_size": 512}),
         ]
-        self.specs = {
-            name: ModelSpec(name, kind, hyper, inference) for name, kind, hyper in networks
-        }
+        self.specs = {name: ModelSpec(name, kind, hyper, WHITE) for name, kind, hyper in networks}
         self.loaded: list[Network] = []
 
     def spec(self, network: Network) -> ModelSpec:
@@ -262,8 +260,8 @@ def test_a_mask_of_another_size_is_refused() -> None:
 
 
 def test_weights_of_another_kind_are_refused() -> None:
-    with pytest.raises(WeightsError, match="needs the original's weights"):
-        reference_restore(make_photo(), SmallWeights({"residual": True}), scratches=False)
+    with pytest.raises(WeightsError, match="'bundled' have no network for vae_a"):
+        reference_restore(make_photo(), bundled_weights(), scratches=True)
 
 
 @pytest.mark.usefixtures("no_faces")

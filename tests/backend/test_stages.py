@@ -15,12 +15,13 @@ from backend.composition import composite
 from backend.device import choose_device, memory_errors_explained
 from backend.errors import DeviceError
 from backend.geometry import Box, Size
+from backend.holes import hole_groups
 from backend.images import as_depth, bounding_box
-from backend.inpainting import hole_groups, inpaint
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import DeviceChoice
 from backend.results import Event, Note, ResultLayer
+from backend.stages.restoration import fill_holes
 from backend.stages.scratches import (
     claim_damage,
     cover_edges,
@@ -133,16 +134,15 @@ def test_the_mask_grows_with_the_photo() -> None:
     assert not cover_edges(np.zeros_like(point), 1).any()
 
 
-def test_inpainting_changes_the_hole_alone_and_continues_the_surroundings() -> None:
-    image = np.full((80, 120, 3), 0.25, dtype=np.float32)
-    image[:, 60:] = 0.75
-    hole = np.zeros((80, 120), dtype=np.uint8)
-    hole[10:14, 10:50] = hole[60:64, 70:110] = 255
-    broken = image.copy()
-    broken[hole > 0] = 1
-    filled = inpaint(broken, hole, silent())
-    np.testing.assert_allclose(filled, image, atol=2 / 255)
-    np.testing.assert_array_equal(filled[hole == 0], image[hole == 0])
+def test_filling_changes_the_holes_alone_and_continues_the_surroundings_of_each() -> None:
+    image = torch.full((1, 3, 80, 160), 0.25)
+    image[..., 80:] = 0.75
+    hole = np.zeros((80, 160), dtype=np.uint8)
+    hole[10:14, 10:50] = hole[60:64, 110:150] = 1
+    damaged = torch.from_numpy(hole)[None, None] > 0
+    filled = fill_holes(torch.where(damaged, 1.0, image), hole, silent())
+    torch.testing.assert_close(filled, image, rtol=0, atol=2 / 255)
+    assert torch.equal(filled[~damaged.expand_as(image)], image[~damaged.expand_as(image)])
 
 
 @settings(deadline=None)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from backend.errors import Cancelled
 from backend.planned import Modules, stream
+from backend.restorer import fixed
 from backend.streaming import patches
 from backend.streaming.convolutions import Convolution, Rows, Shape, Transposed
 from backend.streaming.cost import Damage, total_cost
@@ -21,7 +22,6 @@ from backend.streaming.statistics import Statistics
 from backend.streaming.steps import list_steps
 from backend.streaming.stream import Plan, Stream
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
-from models.layers import Normalization
 from models.pseudo_random import PseudoRandomWeights
 from models.restoration_vae import RestorationVAE
 from tests.backend.photos import portrait
@@ -36,24 +36,22 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_networks(kind: str, normalization: Normalization) -> tuple[RestorationVAE, nn.Module]:
+AnyMapping = QualityMapping | ScratchMapping | HighResolutionMapping
+
+
+def make_networks(kind: str) -> tuple[RestorationVAE, AnyMapping]:
     torch.manual_seed(0)
-    vae = RestorationVAE(width=4, latent_channels=8, residual_blocks=2, normalization=normalization)
+    vae = RestorationVAE(width=4, latent_channels=8, residual_blocks=2)
     if kind == "quality":
-        mapping: nn.Module = QualityMapping(
-            latent_channels=8, width=16, residual_blocks=2, normalization=normalization
-        )
+        mapping: AnyMapping = QualityMapping(latent_channels=8, width=16, residual_blocks=2)
     elif kind == "high resolution":
-        mapping = HighResolutionMapping(
-            latent_channels=8, width=16, residual_blocks=1, normalization=normalization
-        )
+        mapping = HighResolutionMapping(latent_channels=8, width=16, residual_blocks=1)
     else:
         mapping = ScratchMapping(
             latent_channels=8,
             width=16,
             residual_blocks=1,
             non_local_blocks=2,
-            normalization=normalization,
         )
     return vae.requires_grad_(False), mapping.requires_grad_(False)
 
@@ -63,8 +61,8 @@ def at_once(vae: RestorationVAE, mapping: nn.Module, x: Tensor, mask: Tensor) ->
     return vae.decode(mapping(z) if isinstance(mapping, QualityMapping) else mapping(z, mask))
 
 
-def parts_of(vae: RestorationVAE, mapping: nn.Module) -> list[nn.Module]:
-    return list(Modules(vae, mapping, vae).used)  # type: ignore[arg-type]
+def parts_of(vae: RestorationVAE, mapping: AnyMapping) -> list[nn.Module]:
+    return list(Modules(vae, mapping, vae).used)
 
 
 def streamed(parts: list[nn.Module], x: Tensor, mask: Tensor, plan: Plan) -> Tensor:
@@ -84,15 +82,20 @@ def make_mask(x: Tensor, damage: str) -> Tensor:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("damage", ["nothing", "a scratch"])
 @pytest.mark.parametrize("kind", ["quality", "scratch", "high resolution"])
-@pytest.mark.parametrize("normalization", ["instance", "none"])
+@pytest.mark.parametrize("statistics", ["its own", "another picture's"])
 def test_a_streamed_picture_is_the_whole_one(
-    normalization: Normalization, kind: str, damage: str, way: str
+    statistics: str, kind: str, damage: str, way: str
 ) -> None:
-    vae, mapping = make_networks(kind, normalization)
+    vae, mapping = make_networks(kind)
+    modules = Modules(vae, mapping, vae)
     x = torch.rand(1, 3, 68, 52) * 2 - 1
     mask = make_mask(x, damage)
-    result = streamed(parts_of(vae, mapping), x, mask, Plan(CPU, **WAYS[way]))
-    torch.testing.assert_close(result, at_once(vae, mapping, x, mask), rtol=0, atol=EXACT)
+    if statistics == "another picture's":
+        other = stream(modules, torch.rand_like(x) * 2 - 1, mask, Plan(CPU), lambda _: None)
+        modules = fixed(modules, other.known)
+    result = stream(modules, x, mask, Plan(CPU, **WAYS[way]), lambda _: None).picture
+    whole = modules.decoder.decode(modules.map(modules.encoder.encode(x), mask))
+    torch.testing.assert_close(result, whole, rtol=0, atol=EXACT)
 
 
 @settings(deadline=None, max_examples=50)
@@ -106,7 +109,7 @@ def test_a_streamed_picture_is_the_whole_one(
 def test_every_size_and_every_strip_gives_the_whole_picture(
     kind: str, height: int, width: int, strip_bytes: int, top: int
 ) -> None:
-    vae, mapping = make_networks(kind, "instance")
+    vae, mapping = make_networks(kind)
     generator = torch.Generator().manual_seed(height * width)
     x = torch.rand(1, 3, 4 * height, 4 * width, generator=generator) * 2 - 1
     mask = torch.zeros(1, 1, *x.shape[2:])
@@ -117,7 +120,7 @@ def test_every_size_and_every_strip_gives_the_whole_picture(
 
 
 def test_maps_in_files_give_the_whole_picture_and_leave_no_files(tmp_path: Path) -> None:
-    vae, mapping = make_networks("scratch", "instance")
+    vae, mapping = make_networks("scratch")
     x = torch.rand(1, 3, 80, 64) * 2 - 1
     mask = make_mask(x, "a scratch")
     plan = Plan(CPU, strip_bytes=3000, folder=tmp_path)
@@ -134,7 +137,7 @@ def test_patches_are_copied_as_at_once_at_any_border_and_with_little_memory(
 ) -> None:
     monkeypatch.setattr(patches, "LARGEST_QUERIES_BYTES", at_a_time)
     monkeypatch.setattr(patches, "_CELLS_AT_A_TIME", 100)
-    vae, mapping = make_networks("high resolution", "instance")
+    vae, mapping = make_networks("high resolution")
     assert isinstance(mapping, HighResolutionMapping)
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     mask = torch.zeros(1, 1, *size)
@@ -150,7 +153,7 @@ def test_patches_are_copied_as_at_once_at_any_border_and_with_little_memory(
 
 @pytest.mark.parametrize("changes", [{"kept": torch.float16}, {"compute": torch.bfloat16}])
 def test_less_precise_plans_change_little(changes: dict[str, Any]) -> None:
-    vae, mapping = make_networks("quality", "instance")
+    vae, mapping = make_networks("quality")
     x = torch.rand(1, 3, 64, 64) * 2 - 1
     mask = make_mask(x, "nothing")
     whole = at_once(vae, mapping, x, mask)
@@ -246,7 +249,7 @@ def test_a_layer_that_cannot_be_streamed_is_refused() -> None:
 @pytest.mark.parametrize("damage", ["nothing", "a scratch"])
 @pytest.mark.parametrize("kind", ["scratch", "high resolution"])
 def test_progress_reaches_the_announced_cost(kind: str, damage: str) -> None:
-    vae, mapping = make_networks(kind, "instance")
+    vae, mapping = make_networks(kind)
     x = torch.rand(1, 3, 64, 64)
     hurt = Damage.of(make_mask(x, damage))
     steps = list_steps(*parts_of(vae, mapping))
@@ -257,7 +260,7 @@ def test_progress_reaches_the_announced_cost(kind: str, damage: str) -> None:
 
 
 def test_a_stop_is_noticed_inside_a_strip() -> None:
-    vae, mapping = make_networks("scratch", "instance")
+    vae, mapping = make_networks("scratch")
     x = torch.rand(1, 3, 64, 64)
     calls = 0
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.layers import Normalization, PartialNonLocalBlock, PatchAttention, undamaged_cells
+from models.layers import PartialNonLocalBlock, PatchAttention, undamaged_cells
 
 HEIGHT, WIDTH = 10, 21
 
@@ -55,20 +55,20 @@ def naive_non_local(block: PartialNonLocalBlock, x: Tensor, mask: Tensor) -> Ten
     return keep * x + (1 - keep) * filled
 
 
-def make_block(normalization: Normalization, sharpness: float = 1.0) -> PartialNonLocalBlock:
+def make_block(normalizes: bool = True, sharpness: float = 1.0) -> PartialNonLocalBlock:
     torch.manual_seed(3)
-    block = PartialNonLocalBlock(12, blocks=1, normalization=normalization).double()
+    block = PartialNonLocalBlock(12, blocks=1, normalizes=normalizes).double()
     with torch.no_grad():
         block.theta.weight *= sharpness
     return block
 
 
 @pytest.mark.parametrize("name", MASKS)
-@pytest.mark.parametrize("normalization", ["instance", "none"])
+@pytest.mark.parametrize("normalizes", [True, False])
 def test_the_non_local_block_and_its_gradient_equal_the_naive_ones(
-    normalization: Normalization, name: str
+    normalizes: bool, name: str
 ) -> None:
-    block = make_block(normalization)
+    block = make_block(normalizes)
     x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double, requires_grad=True)
     weight = torch.randn(x.shape, dtype=torch.double)
     results = [block(x, make_mask(name)), naive_non_local(block, x, make_mask(name))]
@@ -84,7 +84,7 @@ def test_the_non_local_block_and_its_gradient_equal_the_naive_ones(
 
 
 def test_cutting_the_queries_into_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    block = make_block("instance")
+    block = make_block()
     x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double)
     whole = block(x, make_mask("speckles"))
     monkeypatch.setattr("models.layers._LARGEST_SCORE_COUNT", 7 * HEIGHT * WIDTH)
@@ -92,7 +92,7 @@ def test_cutting_the_queries_into_chunks_changes_nothing(monkeypatch: pytest.Mon
 
 
 def test_rows_that_look_at_damage_only_fade_as_in_the_naive_form() -> None:
-    block = make_block("none", sharpness=120.0)
+    block = make_block(normalizes=False, sharpness=120.0)
     x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double) * 2
     mask = make_mask("a stripe at the border")
     mask[..., :60] = 1
@@ -104,7 +104,7 @@ def test_rows_that_look_at_damage_only_fade_as_in_the_naive_form() -> None:
 
 
 def test_nothing_masked_is_returned_untouched_and_undamaged_cells_always_are() -> None:
-    block = make_block("instance")
+    block = make_block()
     x = torch.randn(2, 12, HEIGHT, WIDTH, dtype=torch.double)
     assert block(x, make_mask("none")) is x
     mask = make_mask("speckles")

@@ -9,7 +9,6 @@ import torch
 
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
-from models.layers import Normalization
 from models.loading import build
 from models.registry import OfficialFile, official_files
 from models.restoration_vae import RestorationVAE
@@ -17,7 +16,6 @@ from models.scratch_unet import ScratchUNet
 from tests.models.shared import GOLDEN, needs_golden
 
 FILES = official_files()
-KINDS: tuple[Normalization, ...] = ("instance", "none")
 
 
 @needs_golden
@@ -32,11 +30,10 @@ def test_names_and_shapes_are_those_of_the_official_checkpoint(file: OfficialFil
     assert file.wrapping_key == published["wrapping_key"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_compact_set_restores_a_picture_of_odd_size(kind: Normalization) -> None:
-    vae = RestorationVAE(width=8, latent_channels=32, residual_blocks=1, normalization=kind).eval()
+def test_a_compact_set_restores_a_picture_of_odd_size() -> None:
+    vae = RestorationVAE(width=8, latent_channels=32, residual_blocks=1).eval()
     mapping = ScratchMapping(
-        latent_channels=32, width=48, residual_blocks=1, non_local_blocks=1, normalization=kind
+        latent_channels=32, width=48, residual_blocks=1, non_local_blocks=1
     ).eval()
     mask = torch.zeros(2, 1, 37, 50)
     mask[:, :, 10:20, 10:20] = 1
@@ -49,33 +46,17 @@ def test_a_compact_set_restores_a_picture_of_odd_size(kind: Normalization) -> No
     assert picture.abs().max() <= 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_all_mappings_have_compact_forms(kind: Normalization) -> None:
+def test_all_mappings_have_compact_forms() -> None:
     z, mask = torch.randn(1, 32, 9, 13), torch.zeros(1, 1, 36, 52)
     mask[..., 20:] = 1
     small = {"latent_channels": 32, "width": 64, "residual_blocks": 1}
     with torch.no_grad():
-        assert QualityMapping(**small, normalization=kind)(z).shape == z.shape
-        assert HighResolutionMapping(**small, normalization=kind)(z, mask).shape == z.shape
-
-
-def test_without_normalization_far_pixels_do_not_matter() -> None:
-    vae = RestorationVAE(
-        width=4, latent_channels=16, residual_blocks=1, normalization="none"
-    ).eval()
-    picture = torch.rand(1, 3, 32, 256)
-    changed = picture.clone()
-    changed[..., 128:] = 0
-    with torch.no_grad():
-        difference = (vae(picture) - vae(changed)).abs()
-    assert difference[..., :64].max() == 0
-    assert difference[..., 128:].max() > 0
+        assert QualityMapping(**small)(z).shape == z.shape
+        assert HighResolutionMapping(**small)(z, mask).shape == z.shape
 
 
 def test_an_empty_mask_makes_the_scratch_mapping_a_plain_one() -> None:
-    mapping = ScratchMapping(
-        latent_channels=16, width=32, residual_blocks=1, non_local_blocks=1, normalization="none"
-    )
+    mapping = ScratchMapping(latent_channels=16, width=32, residual_blocks=1, non_local_blocks=1)
     z = torch.randn(1, 16, 6, 6)
     with torch.no_grad():
         plain = mapping.after_NL(mapping.before_NL(z))
@@ -101,7 +82,6 @@ def test_the_face_generator_refuses_sizes_it_cannot_reach() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RestorationVAE(normalization="batch"), "'instance' or 'none'"),  # type: ignore[arg-type]
         (lambda: RestorationVAE(width=8, latent_channels=64), "reaches 32 channels"),
         (lambda: QualityMapping(latent_channels=8, width=512), "double to 128"),
     ],

@@ -38,12 +38,6 @@ def test_the_tversky_loss_weighs_false_alarms() -> None:
     assert float(loss) == pytest.approx(1 - 2 / (1 + 0.75 + 0.25 + 1), abs=1e-5)
 
 
-def test_charbonnier_is_the_weighted_mean_distance() -> None:
-    output, target = torch.tensor([[[[3.0, 0.0]]]]), torch.zeros(1, 1, 1, 2)
-    weight = torch.tensor([[[[2.0, 1.0]]]])
-    assert float(losses.charbonnier(output, target, weight)) == pytest.approx(3.0005, abs=1e-4)
-
-
 def test_the_log_error_is_the_mean_over_pictures() -> None:
     target = torch.zeros(2, 3, 2, 2)
     output = torch.stack([torch.full((3, 2, 2), 1.0), torch.full((3, 2, 2), 0.1)])

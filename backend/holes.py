@@ -1,4 +1,4 @@
-"""Fill holes from their edges, before a network refines them."""
+"""Holes before a network repairs them: painted white, or split into groups."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ import numpy.typing as npt
 
 from backend.geometry import Box, Size
 from backend.images import Mask
-from backend.monitor import Monitor
 
 Values = npt.NDArray[np.float32]
 """(H, W, 3) in [0, 1]."""
-
-Levels = npt.NDArray[np.uint8]
-
-BAND_ROWS = 256
-
-RADIUS = 3
-"""Neighbourhood of Telea's method in pixels."""
 
 CELL = 16
 """Holes are grouped on a grid of this many pixels; far ones are filled one by one."""
@@ -29,37 +21,6 @@ CELL = 16
 def paint_white(image: Values, hole: Mask) -> Values:
     """Set the pixels where `hole` is not 0 to white, as the official weights expect."""
     return np.where(hole[..., None] > 0, np.float32(1), image)
-
-
-def inpaint(image: Values, hole: Mask, monitor: Monitor) -> Values:
-    """Continue the surroundings into the pixels where `hole` is not 0.
-
-    Returns:
-        A copy that differs from `image` in the hole only; `image` where all is hole.
-
-    Source:
-        A. Telea, "An image inpainting technique based on the fast marching method", Journal of
-        Graphics Tools 9(1), 2004, as implemented in OpenCV.
-    """
-    result = image.copy(order="K")
-    if (hole > 0).all():
-        return result
-    for box, own in hole_groups(hole):
-        monitor.check()
-        levels = _to_levels(image[box.slices])
-        around = (hole[box.slices] > 0).astype(np.uint8)
-        filled = cv2.inpaint(levels, around, RADIUS, cv2.INPAINT_TELEA)
-        result[box.slices][own] = filled[own].astype(np.float32) / 255
-    return result
-
-
-def _to_levels(values: Values) -> Levels:
-    levels = np.empty(values.shape, np.uint8)
-    # In bands: a group of long scratches may be as large as the picture.
-    for top in range(0, len(values), BAND_ROWS):
-        band = values[top : top + BAND_ROWS]
-        levels[top : top + BAND_ROWS] = np.round(np.clip(band, 0, 1) * 255)
-    return levels
 
 
 def hole_groups(hole: Mask) -> Iterator[tuple[Box, npt.NDArray[np.bool_]]]:
