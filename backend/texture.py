@@ -140,8 +140,8 @@ def _means(values: Floats) -> Floats:
     """(h, w) to the means of its cells; the last ones go on as they end."""
     height, width = values.shape
     padded = np.pad(values, ((0, -height % CELL), (0, -width % CELL)), mode="edge")
-    cells = padded.reshape(padded.shape[0] // CELL, CELL, -1, CELL)
-    return np.asarray(cells.mean(axis=(1, 3)), np.float32)
+    size = padded.shape[1] // CELL, padded.shape[0] // CELL
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _fine(values: Floats) -> Floats:

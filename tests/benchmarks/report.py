@@ -39,12 +39,13 @@ def _bundled(rows: Sequence[dict[str, Any]]) -> str:
             f"{row['megapixels']:g}",
             *(f"{row['warm']['stages'].get(stage, 0.0):.2f}" for stage in STAGES),
             f"{row['warm']['seconds']:.1f}",
+            f"{row['warm']['outside_networks']:.0%}",
             f"{row['cold']['seconds']:.1f}",
             f"{row['peak_mb']:,.0f}",
         ]
         for row in rows
     ]
-    heads = ["MP", *STAGES, "all, s", "first run, s", "peak, MB"]
+    heads = ["MP", *STAGES, "all, s", "outside the networks", "first run, s", "peak, MB"]
     growth = [
         [
             f"{small['megapixels']:g} to {large['megapixels']:g}",

@@ -1,7 +1,7 @@
 """Complex shading and tone: what light, chemistry and storage do to the whole print.
 
-Toning that a photographer wanted (`develop`) belongs to the clean picture; everything else here is
-damage without a mask.
+Toning that a photographer wanted (`development`) belongs to the clean picture; everything else here
+is damage without a mask.
 """
 
 from __future__ import annotations
