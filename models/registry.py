@@ -83,9 +83,9 @@ class ModelSpec:
             perhaps continuation (the share of the threshold down to which found damage is
             followed; 1 without it) and scales (factors of the size and their weights, whose logits
             are averaged; [[1, 1]] without them). Places: least (the detector's probability from
-            which a pixel is part of a place), threshold (of a place). Restoration: hole ("white" or "filled":
-            what masked pixels are given beforehand), multiple (of which width and height must be
-            one), for the U-Net residual (the output is added to the input). Tone: side (of the
+            which a pixel is part of a place), threshold (of a place). Restoration: hole
+            ("white" or "filled": what masked pixels are given beforehand), multiple (of which
+            width and height must be one), for the U-Net residual (the output is added to the input). Tone: side (of the
             square with as many pixels as the small copy that the network sees). Face: residual,
             perhaps mirrored (the result is the mean over the face and its mirror image; false
             without it) and share (of what the network adds; 1 without it).
