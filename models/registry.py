@@ -79,16 +79,16 @@ class ModelSpec:
             tone_grid, restoration_vae, quality_mapping, scratch_mapping, high_resolution_mapping,
             face_generator or compact_face_generator.
         hyper_parameters: the class's arguments that differ from its defaults.
-        inference: what a stage must know to run it. Detection: threshold, short_side,
-            perhaps continuation (the share of the threshold down to which found damage is
-            followed; 1 without it) and scales (factors of the size and their weights, whose logits
-            are averaged; [[1, 1]] without them). Places: least (the detector's probability from
-            which a pixel is part of a place), threshold (of a place). Restoration: hole
-            ("white" or "filled": what masked pixels are given beforehand), multiple (of which
-            width and height must be one), for the U-Net residual (the output is added to the input). Tone: side (of the
-            square with as many pixels as the small copy that the network sees). Face: residual,
-            perhaps mirrored (the result is the mean over the face and its mirror image; false
-            without it) and share (of what the network adds; 1 without it).
+        inference: what a stage must know to run it. Detection: threshold, short_side, perhaps
+            continuation (the share of the threshold down to which found damage is followed; 1
+            without it) and scales (factors of the size and their weights, whose logits are
+            averaged; [[1, 1]] without them). Places: least (the detector's probability from which
+            a pixel is part of a place), threshold (of a place). Restoration: hole ("white" or
+            "filled": what masked pixels are given beforehand), multiple (of which width and
+            height must be one), for the U-Net residual (the output is added to the input). Tone:
+            side (of the square with as many pixels as the small copy that the network sees).
+            Face: residual, perhaps mirrored (the result is the mean over the face and its mirror
+            image; false without it) and share (of what the network adds; 1 without it).
         training: how the weights were made; only the model card reads it.
     """
 
