@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from backend.results import Event, Note, Progress, Stage
+from backend.results import STAGE_SHARES, Event, Note, Progress, Stage
 
 SAID = {
     "scratches": "looking for scratches",
@@ -18,15 +18,6 @@ SAID = {
     "blending": "blending faces",
     "enlargement": "enlarging",
 }
-SHARES: dict[Stage, float] = {
-    "scratches": 0.15,
-    "restoration": 0.5,
-    "faces": 0.05,
-    "enhancement": 0.25,
-    "blending": 0.05,
-    "enlargement": 0.8,
-}
-"""Rough parts of the whole time; only the bar depends on them."""
 
 
 class PhotoProgress:
@@ -81,9 +72,9 @@ class PhotoProgress:
             if is_new:
                 print(f"{self._name}: {SAID[stage]}", file=sys.stderr, flush=True)
             return
-        total = sum(SHARES[planned] for planned in self._stages)
+        total = sum(STAGE_SHARES[planned] for planned in self._stages)
         before = self._stages[: self._stages.index(stage)]
-        done = sum(SHARES[earlier] for earlier in before) + fraction * SHARES[stage]
+        done = sum(STAGE_SHARES[earlier] for earlier in before) + fraction * STAGE_SHARES[stage]
         self._bar.set_description_str(f"{self._name}: {SAID[stage]}", refresh=False)
         # Only forwards: a bar that runs back looks like an error.
         self._bar.update(max(0.0, done / total - self._bar.n))

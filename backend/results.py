@@ -12,6 +12,16 @@ from backend.images import Mask, Pixels
 Stage = Literal["scratches", "restoration", "faces", "enhancement", "blending", "enlargement"]
 """The last one exists on the command line only."""
 
+STAGE_SHARES: dict[str, float] = {
+    "scratches": 0.15,
+    "restoration": 0.5,
+    "faces": 0.05,
+    "enhancement": 0.25,
+    "blending": 0.05,
+    "enlargement": 0.8,
+}
+"""Rough parts of the whole time on a processor; only progress bars depend on them."""
+
 LayerKind = Literal["mask", "repair", "restored", "face"]
 
 

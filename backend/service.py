@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Rough shares of the whole time on a CPU; only the progress bar depends on them.
-_SHARES = {
-    "scratches": 0.15,
-    "restoration": 0.5,
-    "faces": 0.05,
-    "enhancement": 0.25,
-    "blending": 0.05,
-}
 _INSTALLED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WAIT_SECONDS = 0.1
 
@@ -183,7 +175,7 @@ class _Messages:
     def _progress(self, event: results.Progress) -> protocol.Progress:
         fraction = min(max(event.fraction, 0.0), 1.0)
         if event.stage in self._stages:
-            shares = [_SHARES[stage] for stage in self._stages]
+            shares = [results.STAGE_SHARES[stage] for stage in self._stages]
             position = self._stages.index(event.stage)
             done = sum(shares[:position]) + fraction * shares[position]
             self._overall = min(max(self._overall, done / sum(shares)), 1.0)

@@ -8,7 +8,6 @@ FOLDER/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from installer.pip import FILL_COMMAND, has_no_build, this_platform
 from installer.project import copy_project
 from installer.report import Report
 from installer.steps import Condition, Cost
+from installer.sums import sha256_of
 from installer.torch_index import torch_index
 
 # The project is built on the target; pip needs this to do it.
@@ -74,7 +74,7 @@ class OfflineFolder:
             path = self.path / place
             if not path.is_file():
                 fault = "error.offline-file-missing"
-            elif path.stat().st_size != size or _sum(path) != sha256:
+            elif path.stat().st_size != size or sha256_of(path) != sha256:
                 fault = "error.offline-file-damaged"
             else:
                 continue
@@ -83,7 +83,7 @@ class OfflineFolder:
     def record(self) -> None:
         """Write down what the folder holds; it counts as complete from then on."""
         files = {
-            path.relative_to(self.path).as_posix(): (path.stat().st_size, _sum(path))
+            path.relative_to(self.path).as_posix(): (path.stat().st_size, sha256_of(path))
             for folder in (self.wheels, self.weights)
             for path in sorted(folder.rglob("*"))
             if path.is_file()
@@ -212,11 +212,3 @@ def _fetch_torch(environment: Environment, wheels: Path, options: list[str]) -> 
         environment.pip.run([*command, ACCEPTED_TORCH], _TASK, has_bar=environment.has_bar)
         return ACCEPTED_TORCH
     return TESTED_TORCH
-
-
-def _sum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

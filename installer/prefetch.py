@@ -7,7 +7,6 @@ cannot be fetched here, pip fetches by itself, and its message counts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from installer.errors import InstallationError
 from installer.messages import Bytes, Message, message, reason_of
 from installer.pip import Pip, has_no_build
 from installer.report import Report, Transfer
+from installer.sums import sha256_of
 
 # Small files are not worth going on with.
 _SMALLEST_BYTES = 1_000_000
@@ -131,19 +131,11 @@ def _fetch(facts: dict[str, object], folder: Path, report: Report) -> Path | Non
     if not wheel.exists():
         part = folder / f"{name}.part"
         download(url, part, _Meter(name, report), _PATIENCE)
-        if not _has_sum(part, hashes["sha256"]):
+        if sha256_of(part) != hashes["sha256"]:
             part.unlink()
             raise SourceError(f"{name} arrived damaged")
         part.replace(wheel)
-    elif not _has_sum(wheel, hashes["sha256"]):
+    elif sha256_of(wheel) != hashes["sha256"]:
         wheel.unlink()
         return _fetch(facts, folder, report)
     return wheel
-
-
-def _has_sum(path: Path, sha256: str) -> bool:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest() == sha256
