@@ -269,7 +269,7 @@ def test_the_models_and_their_files_choose_the_networks(
         return networks_with({"denoising": lambda x: 1 - x})
 
     monkeypatch.setattr(Networks, "for_options", for_options)
-    sums = iter("aaba")
+    sums = iter("aabaa")
     monkeypatch.setattr(
         "backend.service.imported_models",
         lambda: [
@@ -281,6 +281,8 @@ def test_the_models_and_their_files_choose_the_networks(
         done, items = restore(service, photo(3, 8), scratches="none", denoising=name)
         restored = array_of(layers_of(items)["restored"])
         np.testing.assert_allclose(restored, 255 - photo(3, 8), atol=1)
-    # The networks stay warm while the names and the files stay the same.
-    assert [options.denoising for options in asked] == ["scunet", "scunet", "nafnet"]
+    restore(service, photo(3, 8), scratches="none", denoising="nafnet", device="cpu")
+    # The networks stay warm while the names, the files and the device stay the same.
+    assert [options.denoising for options in asked] == ["scunet", "scunet", "nafnet", "nafnet"]
+    assert [options.device for options in asked] == ["auto", "auto", "auto", "cpu"]
     assert done.model == "random, my-denoising"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from backend import revision, warm
 from backend.cache import Cache
+from backend.memory import cache_bytes
 from backend.networks import Networks
 from backend.restorer import Restorer
 from backend.stages.restoration import restore_global
@@ -204,3 +205,13 @@ def test_a_part_of_a_tensor_does_not_keep_the_whole() -> None:
     kept = cache.recall("part")
     assert kept is not None
     assert kept[0].untyped_storage().nbytes() == 40
+
+
+@pytest.mark.parametrize(
+    ("free", "kept"), [(10**9, 2**28), (4 * 10**9, 5 * 10**8), (64 * 10**9, 2**30)]
+)
+def test_the_cache_takes_a_share_of_the_free_memory_within_bounds(
+    free: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.memory.free_bytes", lambda _: free)
+    assert cache_bytes() == kept
