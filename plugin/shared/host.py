@@ -168,6 +168,11 @@ class Host(object):
         """
         raise NotImplementedError
 
+    def shows_restored(self):
+        # type: () -> bool
+        """Whether a "Restored" layer of the source is visible."""
+        raise NotImplementedError
+
     def wait(self, work):
         # type: (Callable[[Watcher], Outcome]) -> Outcome
         """Do `work` with progress on the screen, and return or raise what it returns or raises.

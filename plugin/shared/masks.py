@@ -9,6 +9,8 @@ from .errors import PluginError
 
 PIECE = 1 << 16
 
+HALF_SELECTED = b"\x00" * 128 + b"\xff" * 128
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Optional, Text, Tuple  # noqa: F401 - named in type comments
@@ -72,7 +74,8 @@ def check_selection(selection, on_canvas):
             "The selection lies outside the layer, so it marks no damage in it: select the damage "
             "inside the layer, or select nothing."
         )
-    if len(selection) - kept >= on_canvas:
+    # A wide feather touches everything, and means what it half selects at least.
+    if len(selection) - selection.translate(HALF_SELECTED).count(b"\x00") >= on_canvas:
         raise PluginError(
             "The selection covers the whole layer, so it does not show what is damaged: select "
             "only the damage, or select nothing to have it found."

@@ -36,6 +36,10 @@ STAGE_SENTENCES = {
     "enhancement": N_("Enhancing faces"),
     "blending": N_("Blending the faces in"),
 }
+RESTORED_BEFORE = N_(
+    "The picture was restored before, and what is new lies above it in the photo's own tone: to "
+    "have it in the restored tone, undo and choose Restore... again."
+)
 NO_FACE = N_("No face was found, so the document is as it was.")
 NO_SCRATCH = N_(
     "No scratches were found: choose a lower threshold to find more, or paint them white in the "
@@ -75,6 +79,9 @@ def run(host, action, values, connect):
     group = host.insert(outcome) if outcome.layers else None
     for sentence in remarks(outcome, action.is_detection, language):
         host.tell(sentence)
+    is_part = any(result.layer.kind in ("repair", "face") for result in outcome.layers)
+    if is_part and not options.whole_picture and host.shows_restored():
+        host.tell(language.say(RESTORED_BEFORE))
     return group
 
 

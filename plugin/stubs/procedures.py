@@ -215,6 +215,12 @@ def _all():
         Procedure(
             "gimp-image-get-item-position", (_IMAGE, _ITEM), ((number, "position"),), _position
         ),
+        Procedure(
+            "gimp-image-get-channel-by-name",
+            (_IMAGE, (c.PDB_STRING, "name")),
+            ((c.PDB_CHANNEL, "channel"),),
+            lambda _, image, name: next((x for x in image.channels if x.name == name), None),
+        ),
         Procedure("gimp-image-insert-layer", insert, (), _insert_layer),
         Procedure("gimp-image-convert-rgb", (_IMAGE,), (), _convert_rgb),
         Procedure(

@@ -159,6 +159,33 @@ def select(image, shape, *numbers):
         picture.select_ellipse(replace, *numbers)
 
 
+def duplicate(image):
+    return image_of(image).duplicate().get_id()
+
+
+def copy_layers(image, target):
+    """Copies of all layers at the top of another image, as "Open as Layers" makes them."""
+    for layer in reversed(image_of(image).get_layers()):
+        copy = Gimp.Layer.new_from_drawable(layer, image_of(target))
+        image_of(target).insert_layer(copy, None, 0)
+
+
+def add_channel(image, name):
+    picture = image_of(image)
+    size = picture.get_width(), picture.get_height()
+    channel = Gimp.Channel.new(picture, name, *size, 50.0, Gegl.Color.new("red"))
+    picture.insert_channel(channel, None, 0)
+    return channel.get_id()
+
+
+def activate_channel(image, channel):
+    image_of(image).set_selected_channels([Gimp.Item.get_by_id(channel)])
+
+
+def selected_channels(image):
+    return [channel.get_id() for channel in image_of(image).get_selected_channels()]
+
+
 def feather(image, radius):
     Gimp.Selection.feather(image_of(image), radius)
 

@@ -245,3 +245,12 @@ def test_the_pipelines_gray_picture_has_one_channel(
     document.run(RESTORE)
     assert colours_of(backend.last).shape[2] == 1
     assert document.gimp.base_type(document.image) == "gray"
+
+
+def test_a_channel_that_is_active_stays_active(document: Document) -> None:
+    document.open(noise(40, 30))
+    channel = document.gimp.add_channel(document.image, "mine")
+    document.gimp.activate_channel(document.image, channel)
+    document.run(RESTORE, document.photo)
+    assert document.gimp.selected_channels(document.image) == [channel]
+    assert document.gimp.selected(document.image) == []

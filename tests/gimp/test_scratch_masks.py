@@ -221,3 +221,98 @@ def test_two_photos_in_one_image_keep_their_own_masks(
     assert "nothing is selected" in document.refusal(REPAIR, other)
     document.run(REPAIR, first)
     assert backend.last.mask is not None
+
+
+def test_a_wide_feather_is_no_selection_of_everything(
+    document: Document, backend: FakeBackend
+) -> None:
+    document.open(noise(40, 30))
+    document.gimp.select(document.image, "ellipse", 10, 10, 20, 15)
+    document.gimp.feather(document.image, 60)
+    assert document.selection().all()
+    document.run(REPAIR)
+    assert np.array_equal(backend.last.mask, document.selection())
+
+
+@pytest.mark.parametrize("procedure", [RESTORE, REPAIR])
+def test_quick_mask_is_told(document: Document, procedure: str) -> None:
+    document.open(noise(40, 30))
+    document.gimp.add_channel(document.image, "Qmask")
+    assert "switch it off" in document.refusal(procedure)
+
+
+def test_a_hand_made_mask_does_not_cover_the_result(
+    document: Document, backend: FakeBackend
+) -> None:
+    document.open(noise(40, 30))
+    painted = np.zeros((30, 40, 3), np.uint8)
+    painted[5:9, 5:9] = 255
+    mask = document.gimp.add_layer(
+        document.image, "Scratch mask", 40, 30, painted.tobytes(), document.model(3)
+    )
+    document.run(RESTORE)
+    assert np.array_equal(backend.last.mask, painted[..., 0])
+    assert not document.described(mask)["visible"]
+
+
+def test_a_hand_made_mask_or_the_group_stands_for_the_photo(
+    document: Document, backend: FakeBackend
+) -> None:
+    pixels = noise(40, 30)
+    document.open(pixels)
+    group = document.run(DETECT)
+    document.run(RESTORE, group["id"])
+    assert np.array_equal(backend.last.pixels, pixels)
+    painted = np.zeros((30, 40, 3), np.uint8)
+    drawn = document.gimp.add_layer(
+        document.image, "Scratch mask", 40, 30, painted.tobytes(), document.model(3)
+    )
+    assert "which layer it belongs to is not known" in document.refusal(RESTORE, drawn)
+
+
+def detected(document: Document, *, paint: int) -> None:
+    """Two photos, the lower of which has a detected mask that was painted over."""
+    document.open(noise(40, 30, seed=1))
+    document.run(DETECT)
+    values = np.full((30, 40, 3), paint, np.uint8)
+    document.gimp.write(document.named("Scratch mask")["id"], values.tobytes(), document.model(3))
+    second = noise(40, 30, seed=2).tobytes()
+    document.gimp.add_layer(document.image, "second", 40, 30, second, document.model(3))
+
+
+def test_a_duplicate_of_the_image_keeps_masks_and_photos_together(
+    document: Document, backend: FakeBackend
+) -> None:
+    detected(document, paint=77)
+    original, document.image = document.image, document.gimp.duplicate(document.image)
+    try:
+        document.run(REPAIR, document.named("photo")["id"])
+        assert (backend.last.mask == 77).all()
+        assert "nothing is selected" in document.refusal(REPAIR, document.named("second")["id"])
+        document.run(RESTORE, document.named("Scratch mask")["id"])
+        assert np.array_equal(backend.last.pixels, noise(40, 30, seed=1))
+    finally:
+        document.close()
+        document.image = original
+
+
+def test_layers_of_another_document_bring_their_masks_and_leave_the_photo_here_alone(
+    document: Document, backend: FakeBackend
+) -> None:
+    detected(document, paint=77)
+    original = document.image
+    here = document.open(noise(40, 30, seed=3))
+    document.gimp.call_on(here, "set_name", "here")
+    target, document.image = document.image, original
+    try:
+        document.gimp.copy_layers(original, target)
+        document.image = target
+        # GIMP gives copies the names of their layers with a word added.
+        copy = next(layer for layer in document.layers() if layer["name"].startswith("photo"))
+        document.run(REPAIR, copy["id"])
+        assert (backend.last.mask == 77).all()
+        assert "nothing is selected" in document.refusal(REPAIR, here)
+    finally:
+        document.image = original
+        document.close()
+        document.image = target

@@ -262,3 +262,19 @@ def test_enhancing_a_restored_layer_works_inside_its_group(document: Document) -
     children = document.described(outer["id"])["children"]
     names = [layer["name"] for layer in children]
     assert names == ["Restored photo #1", "Restored", "Scratch repair", "Scratch mask"]
+
+
+def test_a_locked_layer_in_a_group_with_a_filter_is_read_where_it_lies(
+    document: Document, backend: FakeBackend
+) -> None:
+    pixels = noise(40, 30)
+    document.open(noise(60, 50))
+    group = document.gimp.add_group(document.image, "group")
+    inner = document.gimp.add_layer(
+        document.image, "inner", 40, 30, pixels.tobytes(), document.model(3), "u8", (10, 12), group
+    )
+    document.gimp.call_on(inner, "set_lock_position", True)
+    document.gimp.add_filter(group, "gegl:invert-gamma")
+    document.run(RESTORE, group)
+    assert np.abs(backend.last.pixels[..., :3].astype(int) - (255 - pixels)).max() <= 1
+    assert document.gimp.call_on(inner, "get_lock_position")

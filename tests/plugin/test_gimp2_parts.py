@@ -191,7 +191,10 @@ def test_the_mask_of_a_layer_stands_for_its_layer_and_a_lost_scratch_mask_for_no
     group.children[0].attach_new_parasite(
         "restore-old-photo", 1, b'{"kind": "mask", "source": 999}'
     )
-    assert "is gone" in refusal(image, group.children[0])
+    # What the note names is no layer here, but the group still lies above the photo.
+    assert part("source").find_source(image, group.children[0]) is photo
+    image.remove_layer(photo)
+    assert "is not known" in refusal(image, group.children[0])
 
 
 @pytest.mark.usefixtures("package")

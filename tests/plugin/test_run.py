@@ -42,6 +42,7 @@ class PlainHost(Host):
         self.selection, self.mask_layer = selection, mask_layer
         self.on_canvas = SIZE
         self.is_there = True
+        self.is_restored = False
         self.watcher = PlainWatcher()
         self.inserted: list[Outcome] = []
         self.told: list[str] = []
@@ -54,6 +55,9 @@ class PlainHost(Host):
 
     def read_selection(self) -> bytes | None:
         return self.selection
+
+    def shows_restored(self) -> bool:
+        return self.is_restored
 
     def read_mask_layer(self) -> bytes | None:
         return self.mask_layer
@@ -190,6 +194,20 @@ def test_no_face_is_told_and_inserts_no_empty_group() -> None:
     assert host.told == ["No face was found, so the document is as it was."]
 
 
+@pytest.mark.parametrize("action", [choices.REPAIR, choices.FACES, choices.DETECT, choices.RESTORE])
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_a_part_that_lies_above_a_restored_picture_is_told(
+    action: choices.Action, is_restored: bool
+) -> None:
+    host = PlainHost(selection=b"\xff" + bytes(SIZE - 1))
+    host.is_restored = is_restored
+    kinds = {choices.REPAIR: "repair", choices.FACES: "face", choices.DETECT: "mask"}
+    given = layer(1, kinds.get(action, "restored"))
+    call(host, PlainClient(given, DONE), action)
+    is_part = action in (choices.REPAIR, choices.FACES)
+    assert any("restored before" in said for said in host.told) == (is_restored and is_part)
+
+
 def test_no_scratch_is_told_with_what_to_do() -> None:
     host = PlainHost()
     # The layer's index, and so its only value, is 0.
@@ -264,7 +282,7 @@ def test_which_damage_is_sent(
     ("selection", "mask_layer", "words"),
     [
         (bytes(SIZE), None, "lies outside the layer"),
-        (bytes([1]) * SIZE, None, "covers the whole layer"),
+        (bytes([128]) * SIZE, None, "covers the whole layer"),
         (None, None, "run Detect Scratches first"),
         (None, bytes(SIZE), "is black"),
     ],

@@ -59,6 +59,10 @@ class Gimp2Host(Host):
         # type: () -> Optional[bytes]
         return source.read_mask_layer(self.source)
 
+    def shows_restored(self):
+        # type: () -> bool
+        return source.shows_restored(self.source)
+
     def wait(self, work):
         # type: (Callable[[Watcher], Outcome]) -> Outcome
         try:

@@ -13,7 +13,7 @@ import gimpenums
 from restore_old_photo_shared import names
 
 from . import pixels
-from .source import PARASITE, all_layers, facts, is_mask_of
+from .source import PARASITE, all_layers, facts, find_mask_layer, is_made_of, is_mask_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def insert(job):
     """Put all layers into the document and return their group; undone by one step."""
     image = job.image
     active_layer, active_channel = image.active_layer, image.active_channel
+    used_mask = find_mask_layer(job.source)
     image.undo_group_start()
     group = None
     try:
@@ -66,7 +67,7 @@ def insert(job):
             insert_layer(job, group, result)
         add_source_mask(job, group)
         if not job.is_mask_only:
-            hide_masks(job)
+            hide_masks(job, used_mask)
     except Exception:
         if group is not None:
             image.remove_layer(group)
@@ -101,7 +102,10 @@ def position_above(source):
     image, parent = source.image, source.parent
     siblings = image.layers if parent is None else parent.children
     position = pdb.gimp_image_get_item_position(image, source)
-    while position > 0 and facts(siblings[position - 1]).get("source") == source.tattoo:
+    while position > 0:
+        above = siblings[position - 1]
+        if not facts(above) or not is_made_of(source, above):
+            break
         position -= 1
     return position
 
@@ -201,11 +205,12 @@ def show_mask(job, layer):
         layer.visible = False
 
 
-def hide_masks(job):
-    # type: (Job) -> None
-    """Hide the glow of an earlier detection, which would lie over the result."""
+def hide_masks(job, used):
+    # type: (Job, Optional[gimp.Layer]) -> None
+    """Hide the masks of this source and the one that was used: they would lie over the result."""
     for layer in all_layers(job.image.layers):
-        if is_mask_of(job.source, layer) and layer.visible:
+        is_used = used is not None and layer.ID == used.ID
+        if (is_used or is_mask_of(job.source, layer)) and layer.visible:
             layer.visible = False
 
 
@@ -232,6 +237,8 @@ def describe(job, layer, kind):
     record = {
         "kind": kind,
         "source": job.source.tattoo,
+        "source_name": name_of(job.source),
+        "self": layer.tattoo,
         "options": vars(outcome.options),
         "model": outcome.model,
         "seconds": outcome.seconds,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Text  # noqa: F401
 
 PARASITE = "restore-old-photo"
+# GIMP's own name of the channel that is there while Quick Mask is on.
+QUICK_MASK = "Qmask"
 pdb = gimp.pdb
 
 
@@ -34,6 +36,11 @@ def find_source(image, drawable):
             "There is a floating selection, which is no layer yet: anchor it or make it a new "
             "layer first."
         )
+    if pdb.gimp_image_get_channel_by_name(image, QUICK_MASK) is not None:
+        raise PluginError(
+            "Quick Mask is on, so what is painted in it is no selection yet: switch it off (Select "
+            "> Toggle Quick Mask), then run again."
+        )
     if drawable is None:
         raise PluginError("No layer is active: select the photo's layer.")
     chosen = pdb.gimp_layer_from_mask(drawable) if drawable.is_layer_mask else drawable
@@ -41,12 +48,11 @@ def find_source(image, drawable):
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
     if pdb.gimp_item_is_group(chosen) and not chosen.children:
         raise PluginError("The selected layer group is empty: select the photo's layer.")
-    is_mask = facts(chosen).get("kind") == "mask"
-    source = source_of_mask(image, chosen) if is_mask else chosen
+    source = source_of(chosen) if stands_for_another(chosen) else chosen
     if source is None:
         raise PluginError(
-            "The scratch mask is selected, but the layer it belongs to is gone: select the photo's "
-            "layer."
+            "The scratch mask is selected, but which layer it belongs to is not known: select the "
+            "photo's layer."
         )
     check_place(source)
     return source
@@ -70,10 +76,46 @@ def check_place(source):
         parent = parent.parent
 
 
-def source_of_mask(image, mask):
-    # type: (gimp.Image, gimp.Layer) -> Optional[gimp.Layer]
-    tattoo = facts(mask).get("source")
-    return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None
+def stands_for_another(layer):
+    # type: (gimp.Layer) -> bool
+    """Whether whoever selects this layer means the photo: a mask, or the group of the results."""
+    kind = facts(layer).get("kind")
+    is_group = pdb.gimp_item_is_group(layer)
+    is_drawn_mask = not kind and not is_group and is_mask_name(name_of(layer))
+    return kind in ("mask", "group", "faces") or is_drawn_mask
+
+
+def source_of(result):
+    # type: (gimp.Layer) -> Optional[gimp.Layer]
+    """The layer that a result was made of, or None where that is not known.
+
+    A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
+    the image, and where layers come from another file; there the place says it: the group of the
+    results was put above its source.
+    """
+    record, below = facts(result), layer_below_results(result)
+    tattoo = record.get("source")
+    if record.get("self") == result.tattoo and isinstance(tattoo, int) and 0 < tattoo < 2**31:
+        made_of = result.image.get_layer_by_tattoo(tattoo)
+        if made_of is not None and not facts(made_of):
+            is_below = below is not None and below.ID == made_of.ID
+            if is_below or name_of(made_of) == record.get("source_name"):
+                return made_of
+    return below
+
+
+def layer_below_results(result):
+    # type: (gimp.Layer) -> Optional[gimp.Layer]
+    """The first layer that is no result below the outermost group of results around this one."""
+    place = result
+    while place.parent is not None and facts(place.parent):
+        place = place.parent
+    if facts(place).get("kind") != "group":
+        return None
+    siblings = place.image.layers if place.parent is None else place.parent.children
+    position = pdb.gimp_image_get_item_position(place.image, place)
+    lower = siblings[position + 1 :]
+    return next((layer for layer in lower if not facts(layer)), None)
 
 
 def facts(item):
@@ -157,15 +199,30 @@ def find_mask_layer(source):
         for layer in layers
         if is_mask_name(name_of(layer))
         and not pdb.gimp_item_is_group(layer)
-        and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
+        and (facts(layer).get("kind") != "mask" or source_of(layer) is None)
     ]
     return next(iter(made + named), None)
 
 
+def shows_restored(source):
+    # type: (gimp.Layer) -> bool
+    """Whether an earlier result that covers the source is switched on."""
+    return any(
+        layer.visible and facts(layer).get("kind") == "restored" and is_made_of(source, layer)
+        for layer in all_layers(source.image.layers)
+    )
+
+
 def is_mask_of(source, layer):
     # type: (gimp.Layer, gimp.Layer) -> bool
-    record = facts(layer)
-    return record.get("kind") == "mask" and record.get("source") == source.tattoo
+    return facts(layer).get("kind") == "mask" and is_made_of(source, layer)
+
+
+def is_made_of(source, result):
+    # type: (gimp.Layer, gimp.Layer) -> bool
+    """Whether a layer with facts is a result of this source."""
+    found = source_of(result)
+    return found is not None and found.ID == source.ID
 
 
 def all_layers(items):

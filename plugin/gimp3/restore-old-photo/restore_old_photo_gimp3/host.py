@@ -59,6 +59,9 @@ class Gimp3Host(Host):
     def has_mask_layer(self) -> bool:
         return source.find_mask_layer(self.source) is not None
 
+    def shows_restored(self) -> bool:
+        return source.shows_restored(self.source)
+
     def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
         if self.window_title is None:
             return progress.wait_quietly(work, self.language)

@@ -16,7 +16,7 @@ from restore_old_photo_shared.host import Outcome, Picture, ResultLayer
 from restore_old_photo_shared.languages import Language
 
 from . import pixels
-from .source import PARASITE, all_layers, facts, is_mask_of
+from .source import PARASITE, all_layers, facts, find_mask_layer, is_made_of, is_mask_of
 
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
@@ -55,7 +55,8 @@ class Job:
 def insert(job: Job) -> Gimp.GroupLayer:
     """Put all layers into the document and return their group; undone by one step."""
     image = job.image
-    selected = image.get_selected_layers()
+    layers, channels = image.get_selected_layers(), image.get_selected_channels()
+    used_mask = find_mask_layer(job.source)
     image.undo_group_start()
     group = None
     try:
@@ -66,13 +67,17 @@ def insert(job: Job) -> Gimp.GroupLayer:
             insert_layer(job, group, result)
         add_source_mask(job, group)
         if not job.is_mask_only:
-            hide_masks(job)
+            hide_masks(job, used_mask)
     except Exception:
         if group is not None:
             image.remove_layer(group)
         raise
     finally:
-        image.set_selected_layers(selected)
+        if channels:
+            image.set_selected_channels(channels)
+        else:
+            # GIMP takes no empty list.
+            image.set_selected_layers(layers or [job.source])
         image.undo_group_end()
     Gimp.displays_flush()
     return group
@@ -95,7 +100,10 @@ def position_above(source: Gimp.Layer) -> int:
     image, parent = source.get_image(), source.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
     position = int(image.get_item_position(source))
-    while position > 0 and facts(siblings[position - 1]).get("source") == source.get_tattoo():
+    while position > 0:
+        above = siblings[position - 1]
+        if not facts(above) or not is_made_of(source, above):
+            break
         position -= 1
     return position
 
@@ -178,10 +186,11 @@ def show_mask(job: Job, layer: Gimp.Layer) -> None:
         layer.set_visible(False)
 
 
-def hide_masks(job: Job) -> None:
-    """Hide the glow of an earlier detection, which would lie over the result."""
+def hide_masks(job: Job, used: Gimp.Layer | None) -> None:
+    """Hide the masks of this source and the one that was used: they would lie over the result."""
     for layer in all_layers(job.image.get_layers()):
-        if is_mask_of(job.source, layer) and layer.get_visible():
+        is_used = used is not None and layer.get_id() == used.get_id()
+        if (is_used or is_mask_of(job.source, layer)) and layer.get_visible():
             is_locked = layer.get_lock_visibility()
             layer.set_lock_visibility(False)
             layer.set_visible(False)
@@ -213,6 +222,8 @@ def describe(job: Job, layer: Gimp.Layer, kind: str) -> None:
     record = {
         "kind": kind,
         "source": job.source.get_tattoo(),
+        "source_name": job.source.get_name(),
+        "self": layer.get_tattoo(),
         "options": vars(outcome.options),
         "model": outcome.model,
         "seconds": outcome.seconds,

@@ -19,6 +19,8 @@ gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
 PARASITE = "restore-old-photo"
+QUICK_MASK = "Qmask"
+"""GIMP's own name of the channel that is there while Quick Mask is on."""
 
 
 def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
@@ -31,6 +33,11 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
         raise PluginError(
             "There is a floating selection, which is no layer yet: anchor it or make it a new "
             "layer first."
+        )
+    if image.get_channel_by_name(QUICK_MASK) is not None:
+        raise PluginError(
+            "Quick Mask is on, so what is painted in it is no selection yet: switch it off (Select "
+            "> Toggle Quick Mask), then run again."
         )
     if not drawables:
         raise PluginError("One layer is restored at a time, but none is selected: select one.")
@@ -49,12 +56,11 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
     if chosen.is_group() and not chosen.get_children():
         raise PluginError("The selected layer group is empty: select the photo's layer.")
-    is_mask = facts(chosen).get("kind") == "mask"
-    source = source_of_mask(image, chosen) if is_mask else chosen
+    source = source_of(chosen) if stands_for_another(chosen) else chosen
     if source is None:
         raise PluginError(
-            "The scratch mask is selected, but the layer it belongs to is gone: select the photo's "
-            "layer."
+            "The scratch mask is selected, but which layer it belongs to is not known: select the "
+            "photo's layer."
         )
     check_place(source)
     return source
@@ -77,9 +83,42 @@ def check_place(source: Gimp.Layer) -> None:
         parent = parent.get_parent()
 
 
-def source_of_mask(image: Gimp.Image, mask: Gimp.Layer) -> Gimp.Layer | None:
-    tattoo = facts(mask).get("source")
-    return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None
+def stands_for_another(layer: Gimp.Layer) -> bool:
+    """Whether whoever selects this layer means the photo: a mask, or the group of the results."""
+    kind = facts(layer).get("kind")
+    is_drawn_mask = not kind and not layer.is_group() and is_mask_name(layer.get_name())
+    return kind in ("mask", "group", "faces") or is_drawn_mask
+
+
+def source_of(result: Gimp.Layer) -> Gimp.Layer | None:
+    """The layer that a result was made of, or None where that is not known.
+
+    A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
+    the image, and where layers come from another file; there the place says it: the group of the
+    results was put above its source.
+    """
+    record, below = facts(result), layer_below_results(result)
+    tattoo = record.get("source")
+    if record.get("self") == result.get_tattoo() and isinstance(tattoo, int):
+        made_of = result.get_image().get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**32 else None
+        if made_of is not None and not facts(made_of):
+            is_below = below is not None and below.get_id() == made_of.get_id()
+            if is_below or made_of.get_name() == record.get("source_name"):
+                return made_of
+    return below
+
+
+def layer_below_results(result: Gimp.Layer) -> Gimp.Layer | None:
+    """The first layer that is no result below the outermost group of results around this one."""
+    place = result
+    while (parent := place.get_parent()) is not None and facts(parent):
+        place = parent
+    if facts(place).get("kind") != "group":
+        return None
+    image, parent = place.get_image(), place.get_parent()
+    siblings = parent.get_children() if parent else image.get_layers()
+    lower = siblings[int(image.get_item_position(place)) + 1 :]
+    return next((layer for layer in lower if not facts(layer)), None)
 
 
 def facts(item: Gimp.Item) -> dict[str, object]:
@@ -131,7 +170,9 @@ def shown(source: Gimp.Layer) -> Iterator[Gimp.Layer]:
         if copy.get_mask() is not None:
             copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
         # With its locks, which the copy has as well, it could neither be moved nor shown.
-        copy.set_lock_position(False)
+        for layer in all_layers([copy]):
+            # A locked layer in a group locks the group's place, too.
+            layer.set_lock_position(False)
         copy.set_lock_visibility(False)
         copy.set_offsets(0, 0)
         copy.set_visible(True)
@@ -184,14 +225,27 @@ def find_mask_layer(source: Gimp.Layer) -> Gimp.Layer | None:
         for layer in layers
         if is_mask_name(layer.get_name())
         and not layer.is_group()
-        and (facts(layer).get("kind") != "mask" or source_of_mask(image, layer) is None)
+        and (facts(layer).get("kind") != "mask" or source_of(layer) is None)
     ]
     return next(iter(made + named), None)
 
 
+def shows_restored(source: Gimp.Layer) -> bool:
+    """Whether an earlier result that covers the source is switched on."""
+    return any(
+        layer.get_visible() and facts(layer).get("kind") == "restored" and is_made_of(source, layer)
+        for layer in all_layers(source.get_image().get_layers())
+    )
+
+
 def is_mask_of(source: Gimp.Layer, layer: Gimp.Layer) -> bool:
-    record = facts(layer)
-    return record.get("kind") == "mask" and record.get("source") == source.get_tattoo()
+    return facts(layer).get("kind") == "mask" and is_made_of(source, layer)
+
+
+def is_made_of(source: Gimp.Layer, result: Gimp.Layer) -> bool:
+    """Whether a layer with facts is a result of this source."""
+    found = source_of(result)
+    return found is not None and found.get_id() == source.get_id()
 
 
 def all_layers(items: list[Gimp.Layer]) -> list[Gimp.Layer]:
