@@ -23,7 +23,7 @@ from models.registry import (
     read_manifest,
 )
 from models.stored import is_sound, official_state, sha256_of
-from plugin.profiles import Gimp, Profile, find_gimps, find_profiles, plugin_fault
+from plugin.profiles import Gimp, Profile, find_gimps, find_profiles, plugin_fault, profile_of
 from plugin.shared.errors import PluginError
 from plugin.shared.installation import Installation
 from plugin.shared.launcher import find_running
@@ -82,7 +82,7 @@ def all_checks() -> Iterator[Check]:
     data = data_folder().absolute()
     yield check_data_folder(data)
     yield check_backend(data)
-    yield from check_gimp(find_profiles(), find_gimps(os.environ), data)
+    yield from check_gimp(known_profiles(data), find_gimps(os.environ), data)
 
 
 def check_python() -> Check:
@@ -171,6 +171,20 @@ def check_backend(folder: Path) -> Check:
     state: State = "ok" if health.status in ("ready", "loading") else "not ok"
     detail = f"{health.status}, version {health.version}, process {health.pid}"
     return Check("backend", state, f"{detail}; {health.detail}" if health.detail else detail)
+
+
+def known_profiles(data: Path) -> list[Profile]:
+    """Profiles in GIMP's usual places, and those that the installer was told of."""
+    profiles = find_profiles()
+    known = {profile.folder.resolve() for profile in profiles}
+    try:
+        named = json.loads((data / "profiles.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return profiles
+    for name in named if isinstance(named, list) else []:
+        if isinstance(name, str) and Path(name).is_dir() and Path(name).resolve() not in known:
+            profiles.append(profile_of(Path(name)))
+    return profiles
 
 
 def check_gimp(profiles: Iterable[Profile], gimps: Iterable[Gimp], data: Path) -> Iterator[Check]:

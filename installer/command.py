@@ -24,6 +24,18 @@ from models.registry import data_folder
 
 _STOPPED_STATUS = 130
 
+_EXCLUDING = (
+    ("window", "dry_run"),
+    ("window", "remove"),
+    ("window", "fill_offline"),
+    ("offline", "fill_offline"),
+    ("remove", "fill_offline"),
+    ("remove", "offline"),
+    ("remove", "gimp_profile"),
+    ("remove", "repair"),
+)
+"""Options of which one would be left out of account."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the installer; `arguments` as in `sys.argv[1:]`. Returns the exit status."""
@@ -36,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options)
     except InstallationError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # What reads along, such as "head", has seen enough. Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         print(f"Error: {unforeseen(error)}", file=sys.stderr)
@@ -126,8 +142,8 @@ def _remove(plan: Plan, report: ConsoleReport, options: argparse.Namespace) -> i
     if options.dry_run:
         say("Dry run: nothing was removed.")
         return 0
-    if not is_agreed("Remove all this?", options.yes):
-        return 0
+    if not is_agreed("Remove all this?", options.yes, must_answer=True):
+        return 1 if sys.stdin is None or not sys.stdin.isatty() else 0
     check_user(os.environ)
     remove(plan, report)
     kept = plan.data.is_dir() and any(plan.data.iterdir())
@@ -196,4 +212,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--repair", action="store_true", help="look at every byte of what is installed")
     add("--remove", action="store_true", help="take everything away again")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for one, other in _EXCLUDING:
+        if getattr(options, one) and getattr(options, other):
+            names = ("--" + name.replace("_", "-") for name in (one, other))
+            parser.error("{} and {} exclude each other: leave one of them away".format(*names))
+    return options

@@ -138,12 +138,25 @@ def show_plan(plan: Plan) -> None:
         say(_FACES_NOTE)
 
 
-def is_agreed(question: str, yes: bool) -> bool:
-    """Ask once; without a terminal nobody can answer, and whoever scripts has decided already."""
-    if yes or sys.stdin is None or not sys.stdin.isatty():
+def is_agreed(question: str, yes: bool, *, must_answer: bool = False) -> bool:
+    """Ask once; without a terminal nobody can answer, and whoever scripts has decided already.
+
+    Args:
+        question: with what "yes" means.
+        yes: it was agreed on the command line.
+        must_answer: what is asked takes something away, so that silence does not mean yes.
+    """
+    if yes:
         return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        if must_answer:
+            say("Nobody can be asked here: add --yes. Nothing was changed.")
+        return not must_answer
     try:
-        return input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+        is_yes = input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
     except EOFError:
         say()
-        return False
+        is_yes = False
+    if not is_yes:
+        say("Nothing was changed.")
+    return is_yes

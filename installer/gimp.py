@@ -135,7 +135,8 @@ def find_targets(
         InstallationError: a named profile belongs to a GIMP that is not supported.
     """
     if named is not None:
-        return Targets([(_named_profile(folder), None) for folder in named])
+        profiles = {profile.folder: profile for profile in map(_named_profile, named)}
+        return Targets([(profile, None) for profile in profiles.values()])
     targets = Targets()
     found = find_profiles(system, environment, home)
     for profile in found:
@@ -203,7 +204,9 @@ def _add_unstarted_gimps(
 
 
 def _named_profile(folder: Path) -> Profile:
-    profile = profile_of(folder.expanduser().absolute())
+    folder = folder.expanduser().absolute()
+    # GIMP's preferences show the folder inside.
+    profile = profile_of(folder.parent if folder.name == "plug-ins" else folder)
     if not profile.is_supported:
         raise InstallationError(
             "error.named-profile-too-old", folder=folder, version=profile.version

@@ -45,6 +45,14 @@ class OfflineFolder:
         return self.path / "weights"
 
     @property
+    def work(self) -> Path:
+        return self.path / "incomplete"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "pip.log"
+
+    @property
     def _record(self) -> Path:
         return self.path / "offline.json"
 
@@ -92,7 +100,15 @@ class OfflineFolder:
         self._record.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     def begin(self) -> None:
-        """Make the folder; it counts as incomplete from now on."""
+        """Make the folder; it counts as incomplete from now on.
+
+        Raises:
+            InstallationError: it holds something of the user's with a name of ours.
+        """
+        if not self._record.exists() and not self.log.exists():
+            for folder in (self.wheels, self.weights, self.work):
+                if folder.exists():
+                    raise InstallationError("error.offline-not-ours", folder=folder)
         self.path.mkdir(parents=True, exist_ok=True)
         self._record.unlink(missing_ok=True)
 
@@ -173,8 +189,8 @@ def fill(
 def _fill_wheels(
     folder: OfflineFolder, machine: Machine, index: str | None, report: Report
 ) -> None:
-    work = folder.path / "incomplete"
-    environment = Environment(work / "environment", folder.path / "pip.log", report)
+    work = folder.work
+    environment = Environment(work / "environment", folder.log, report)
     step = EnvironmentStep(environment)
     if step.condition() != "done":
         report.say(message("log.fill-environment"))

@@ -18,12 +18,7 @@ from typing import Literal
 from installer.backend_process import stop_backend
 from installer.environment import Environment
 from installer.errors import InstallationError
-from installer.gimp import (
-    PluginStep,
-    find_targets,
-    remember_profiles,
-    remembered_profiles,
-)
+from installer.gimp import PluginStep, find_targets, remember_profiles, remembered_profiles
 from installer.interpreter import check_user
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, has_launcher
 from installer.lock import only_installation
@@ -31,7 +26,7 @@ from installer.machine import look_at_machine
 from installer.messages import Bytes, Message
 from installer.offline import OfflineFolder, WeightsStep
 from installer.packages import EnvironmentStep, ProjectStep, TorchStep
-from installer.project import project_version
+from installer.project import check_checkout, project_version
 from installer.report import Report
 from installer.steps import (
     Condition,
@@ -208,6 +203,7 @@ def check(plan: Plan) -> None:
 def check_machine(plan: Plan) -> None:
     """As `check`, without the GIMP profiles: one can be left out."""
     check_user(os.environ)
+    check_checkout()
     if plan.conditions["environment"] != "done":
         plan.environment.check_can_create()
     if plan.choices.offline is not None:

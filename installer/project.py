@@ -9,10 +9,24 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from installer.errors import InstallationError
+from models.registry import bundled_files
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _PARTS = ("pyproject.toml", "README.md", "LICENSE", "backend", "models", "plugin", "installer")
 _SKIPPED = ("__pycache__", "*.egg-info", "*.pyc")
+
+
+def check_checkout() -> None:
+    """Find out whether the folder that is installed from is whole, as far as its networks go.
+
+    Raises:
+        InstallationError: one of them is missing.
+    """
+    for path in bundled_files().values():
+        if not path.is_file():
+            raise InstallationError("error.checkout-incomplete", folder=CHECKOUT, file=path)
 
 
 def project_version(checkout: Path = CHECKOUT) -> str:

@@ -157,7 +157,7 @@ def data_folder() -> Path:
     """Where this user's weights, settings and running backend are kept; it may not exist yet."""
     chosen = os.environ.get("RESTORE_OLD_PHOTO_HOME")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser()
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "restore-old-photo"

@@ -85,7 +85,7 @@ def data_folder(environment):
     """This user's data folder, chosen as the backend chooses it."""
     chosen = environment.get(str(HOME_VARIABLE))
     if chosen:
-        return text_path(chosen)
+        return text_path(os.path.expanduser(chosen))
     user = text_path(os.path.expanduser(str("~")))
     if sys.platform == "win32":
         local = environment.get(str("LOCALAPPDATA"))

@@ -12,7 +12,7 @@ import pytest
 from backend import doctor
 from backend.doctor import Check
 from plugin.layout import install_plugin
-from plugin.profiles import Gimp, Profile
+from plugin.profiles import Gimp, Profile, profile_of
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": sys.executable, "home": "home", "version": "0.1.0"}
@@ -128,3 +128,18 @@ def test_gimp_itself_is_asked_for_the_procedure(tmp_path: Path, body: str, state
     checks = list(doctor.check_gimp([profile], [Gimp("3.0", console)], tmp_path))
     assert checks[-1].subject == "gimp-console"
     assert checks[-1].state == state
+
+
+def test_profiles_that_the_installer_was_told_of_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, usual = tmp_path / "elsewhere" / "3.2", tmp_path / "usual" / "3.0"
+    for folder in (named, usual):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(doctor, "find_profiles", lambda: [profile_of(usual)])
+    assert [profile.folder for profile in doctor.known_profiles(tmp_path)] == [usual]
+    names = [str(named), str(usual), str(tmp_path / "gone"), 7]
+    (tmp_path / "profiles.json").write_text(json.dumps(names))
+    assert [profile.folder for profile in doctor.known_profiles(tmp_path)] == [usual, named]
+    (tmp_path / "profiles.json").write_text("damaged")
+    assert [profile.folder for profile in doctor.known_profiles(tmp_path)] == [usual]

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from models.registry import bundled_files
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 PYPROJECT = """\
@@ -197,6 +199,11 @@ def make_user(tmp_path: Path) -> User:
         "backend/errors.py",
     ):
         shutil.copyfile(CHECKOUT / place, checkout / place)
+    shutil.copyfile(CHECKOUT / "models" / "manifest.json", checkout / "models" / "manifest.json")
+    for path in bundled_files().values():
+        place = checkout / path.relative_to(CHECKOUT)
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
     (checkout / "pyproject.toml").write_text(PYPROJECT)
     (checkout / "installer" / "build_backend.py").write_text(BUILD_BACKEND)
     (checkout / "backend" / "__init__.py").touch()

@@ -191,15 +191,51 @@ def test_removal_leaves_other_plug_ins_and_the_users_weights(user: User) -> None
         path.parent.mkdir(parents=True)
         path.touch()
     user.install("--no-demo")
-    status, output = user.install("--remove")
+    status, output = user.install("--remove", "--yes")
     assert status == 0, output
     files = {path for path in user.home.rglob("*") if not path.is_dir()}
     assert files == {other, weights}
     assert str(user.data) in output
 
 
-def test_removal_where_nothing_is_installed_is_no_error(user: User) -> None:
+def test_nothing_is_removed_where_nobody_can_be_asked(user: User) -> None:
+    user.install("--no-demo")
+    before = {path for path in user.home.rglob("*") if not path.is_dir()}
     status, output = user.install("--remove")
+    assert status == 1
+    assert "add --yes" in output
+    assert {path for path in user.home.rglob("*") if not path.is_dir()} == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--window", "--remove"),
+        ("--offline", "a", "--fill-offline", "b"),
+        ("--remove", "--gimp-profile", "a"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(user: User, options: tuple[str, ...]) -> None:
+    status, output = user.install(*options)
+    assert status == 2
+    assert "exclude each other" in output
+    assert list(user.home.iterdir()) == []
+
+
+def test_an_incomplete_folder_is_not_installed_from(user: User) -> None:
+    weights = user.checkout / "models" / "weights" / "tone.safetensors"
+    away = weights.rename(user.home.parent / "tone")
+    try:
+        status, output = user.install()
+        assert status == 1
+        assert "tone.safetensors is missing: copy or unpack it again" in output
+        assert list(user.home.iterdir()) == []
+    finally:
+        away.rename(weights)
+
+
+def test_removal_where_nothing_is_installed_is_no_error(user: User) -> None:
+    status, output = user.install("--remove", "--yes")
     assert status == 0, output
 
 

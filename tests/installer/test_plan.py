@@ -13,6 +13,7 @@ import pytest
 from installer.errors import InstallationError
 from installer.lock import only_installation
 from installer.messages import Message
+from installer.offline import OfflineFolder
 from installer.plan import Choices, Plan, check, make_plan, remove
 from installer.report import Report, StoppedError
 from tests.installer.mounts import needs_mounts, read_only, small_disk
@@ -248,3 +249,28 @@ def test_the_wait_for_it_can_be_stopped_and_has_an_end(
     with pytest.raises(InstallationError), only_installation(tmp_path, Report()):
         pass
     orphan.communicate(b"\n", timeout=60)
+
+
+def test_the_folder_that_gimp_shows_stands_for_its_profile_once(home: Path) -> None:
+    profile = home / ".config" / "GIMP" / "3.0"
+    plan = plan_of(profiles=[profile / "plug-ins", profile, profile])
+    assert [step.profile.folder for step in plan.plugins] == [profile]
+
+
+@pytest.mark.parametrize("name", ["wheels", "weights", "incomplete"])
+def test_a_folder_of_the_users_is_not_filled(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "precious.txt").write_text("mine")
+    with pytest.raises(InstallationError, match="name another folder"):
+        OfflineFolder(tmp_path).begin()
+    assert (tmp_path / name / "precious.txt").read_text() == "mine"
+    # What an earlier filling left is gone on with.
+    (tmp_path / "pip.log").touch()
+    OfflineFolder(tmp_path).begin()
+
+
+def test_a_tilde_in_the_data_folders_name_is_the_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", "~/elsewhere")
+    assert plan_of().data == home / "elsewhere"
