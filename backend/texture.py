@@ -31,7 +31,7 @@ GRAIN = 10
 TIMES_THE_GRAIN = 1.5
 """Where cleaning takes more than this away, it is taken back the more."""
 
-CLEANED = 0.85
+CLEANED = 0.9
 """Share of the cleaning that is made at most: without any grain skin looks like plastic, most of
 all beside places where the network saw none to take away."""
 
