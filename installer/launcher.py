@@ -36,7 +36,9 @@ class LauncherStep:
         return self.home / ".local" / "bin" / PROGRAM
 
     def condition(self) -> Condition:
-        return "done" if self._is_foreign() or self.is_linked() else "absent"
+        # Where there is no place for it the program is called by its path.
+        is_over = self._is_foreign() or self.is_linked() or not self._has_place()
+        return "done" if is_over else "absent"
 
     def do(self) -> None:
         try:
@@ -58,6 +60,11 @@ class LauncherStep:
     def is_linked(self) -> bool:
         """Whether the link is there and leads to our program."""
         return self.link.is_symlink() and self.link.readlink() == self.program
+
+    def _has_place(self) -> bool:
+        folder = self.link.parent
+        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
     def _is_foreign(self) -> bool:
         # A link that leads nowhere is an earlier one of ours, or of no use to anybody.

@@ -234,6 +234,15 @@ def test_an_incomplete_folder_is_not_installed_from(user: User) -> None:
         away.rename(weights)
 
 
+def test_where_commands_cannot_be_put_the_rest_is_installed(user: User) -> None:
+    (user.home / ".local").mkdir()
+    (user.home / ".local" / "bin").touch()
+    status, output = user.install("--no-demo")
+    assert status == 0, output
+    assert f"Restore a photo:  {program_of(user)} restore PHOTO" in output.replace('"', "")
+    assert (user.home / ".local" / "bin").is_file()
+
+
 def test_removal_where_nothing_is_installed_is_no_error(user: User) -> None:
     status, output = user.install("--remove", "--yes")
     assert status == 0, output
