@@ -106,7 +106,7 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
         recipe.age(picture, Dice(seed, dice.device), 0.4)
     add_marks(aging, batch["marks"])
     selected, covered = torch.chunk(batch["selection"], 2, dim=1)
-    hide_behind_pictures(aging, covered)
+    hide(aging, covered, dice)
     if len(printed.image):
         scanned = Aging.of(aging.image[as_photo])
         recipe.scan(scanned, dice)
@@ -126,15 +126,20 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
     }
 
 
-def hide_behind_pictures(aging: Aging, covered: Tensor) -> None:
-    """Lay parts of other pictures of the batch over it: what is to go may look like a photo.
+def hide(aging: Aging, covered: Tensor, dice: Dice) -> None:
+    """Tear the picture off to the white paper, or lay parts of other pictures over it.
+
+    What is to go may look like a photo.
 
     Args:
         aging: is changed.
         covered: (B, 1, H, W), 1 where something lies over the picture.
+        dice: decides between the two.
     """
     other = aging.image.roll(1, 0)
     other = torch.where(is_gray(aging.image), luminance(other).expand_as(other), other)
+    is_torn = dice.happens(len(other), 0.5).view(-1, 1, 1, 1).to(other.device)
+    other = torch.where(is_torn, torch.ones_like(other), other)
     aging.image = torch.where(covered > 0, other, aging.image)
     aging.mask = torch.maximum(aging.mask, covered)
 

@@ -73,6 +73,8 @@ def test_a_png_without_its_last_rows_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png(bytes([0, 1, 2] * 4)))
     assert load_picture(path).pixels[..., 0].tolist() == [[1, 2]] * 4
+    path.write_bytes(png(bytes([0, 1, 2] * 4))[:-12])  # without the mark of the end
+    assert load_picture(path).pixels[..., 0].tolist() == [[1, 2]] * 4
     path.write_bytes(png(bytes([0, 1, 2] * 3)))
     with pytest.raises(InputError, match="is damaged"):
         load_picture(path)

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.training.degradations.marks import ByteArray, FloatArray
 
-SELECTED_SHARE, COVERED_SHARE = 0.15, 0.12
+SELECTED_SHARE, COVERED_SHARE = 0.12, 0.4
 """Of the pictures: undamaged pixels are selected; something opaque lies under the selection."""
 
 

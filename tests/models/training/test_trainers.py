@@ -17,6 +17,7 @@ from models.training import train_detection, train_face, train_restoration
 from models.training.damage_labels import LabelledPhotos
 from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
 from models.training.degradations.aging import Aging
+from models.training.degradations.dice import Dice
 from models.training.loop import Player, Training
 
 
@@ -89,18 +90,23 @@ def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
     assert not torch.equal(batch["filled"], batch["photo"])
 
 
-def test_what_hides_a_picture_is_damage_and_as_gray_as_the_picture() -> None:
-    gray = torch.full((1, 3, 8, 8), 0.5)
-    colored = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    aging = Aging.of(torch.cat([gray, colored]))
-    covered = torch.zeros(2, 1, 8, 8)
+def test_what_hides_a_picture_is_damage_and_white_paper_or_as_gray_as_the_picture() -> None:
+    gray = torch.full((40, 3, 8, 8), 0.5)
+    colored = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    mixed = torch.stack([gray, colored], dim=1).flatten(0, 1)
+    aging = Aging.of(mixed)
+    covered = torch.zeros(80, 1, 8, 8)
     covered[:, :, 2:4] = 1
-    train_restoration.hide_behind_pictures(aging, covered)
+    train_restoration.hide(aging, covered, Dice(1))
     assert torch.equal(aging.mask, covered)
-    hidden = aging.image[0, :, 2:4]
-    assert torch.equal(hidden[0], hidden[1])
-    assert not torch.allclose(hidden, gray[0, :, 2:4])
-    assert torch.equal(aging.image[:, :, 4:], torch.cat([gray, colored])[:, :, 4:])
+    assert torch.equal(aging.image[:, :, 4:], mixed[:, :, 4:])
+    hidden = aging.image[:, :, 2:4]
+    is_torn = (hidden == 1).flatten(1).all(1)
+    assert 20 <= int(is_torn.sum()) <= 60
+    of_gray = hidden[::2]
+    assert torch.equal(of_gray[:, 0], of_gray[:, 1])
+    shows_another = (hidden != mixed[:, :, 2:4]).flatten(1).any(1)
+    assert bool(shows_another.all())
 
 
 def test_the_restoration_learns_to_keep_texture_that_was_selected_without_damage() -> None:
