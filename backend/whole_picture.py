@@ -65,7 +65,8 @@ def restore_whole_picture(
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):
-            keep_texture(result, image, places)
+            # What a model filled is cleaned like all the rest.
+            keep_texture(result, image, np.zeros_like(places) if is_filled else places)
     else:
         result = source.clone()
         if hole.any():
