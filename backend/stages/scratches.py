@@ -134,8 +134,6 @@ def claim_damage(
         networks: with "detection", and at best "places": then whole places are judged.
         threshold: see `find_scratches`.
     """
-    inference = networks.spec("detection").inference
-    own = float(inference["threshold"])
     if networks.has("places"):
         judging = networks.spec("places").inference
         limit = float(judging["threshold"]) if threshold is None else threshold
@@ -149,6 +147,8 @@ def claim_damage(
         is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
+        inference = networks.spec("detection").inference
+        own = float(inference["threshold"])
         sure = max(own if threshold is None else threshold, LEAST_CLAIMED)
         likely = float(inference.get("continuation", 1.0)) * sure
     large = large_areas(with_continuations(probability, sure, likely))
