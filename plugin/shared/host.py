@@ -64,6 +64,14 @@ class Picture(object):
                 "result does not fit it: undo that, or run again."
             )
 
+    def is_same(self, other):
+        # type: (Picture) -> bool
+        """Whether another reading of the layer shows exactly this."""
+        own, others = [
+            (p.width, p.height, p.channels, p.depth, p.byte_order) for p in (self, other)
+        ]
+        return own == others and bytes(self.pixels) == bytes(other.pixels)
+
     def header(self, options, has_mask):
         # type: (JobOptions, bool) -> RequestHeader
         """The picture, described for the backend."""
@@ -184,14 +192,18 @@ class Host(object):
         """
         raise NotImplementedError
 
-    def insert(self, outcome):
-        # type: (Outcome) -> Any
+    def insert(self, picture, outcome):
+        # type: (Picture, Outcome) -> Any
         """Put the layers into the document, in one undo step, and return their group.
 
+        Args:
+            picture: what was read.
+            outcome: what was made of it.
+
         Raises:
-            PluginError: the document or the source layer is gone, or was changed.
+            PluginError: the document or the source layer is gone, or has another size.
         """
-        return self.with_source(lambda: self.insert_layers(outcome), GONE_MEANWHILE)
+        return self.with_source(lambda: self.insert_layers(picture, outcome), GONE_MEANWHILE)
 
     def with_source(self, work, gone):
         # type: (Callable[[], Any], Text) -> Any
@@ -214,12 +226,12 @@ class Host(object):
         """Whether the image is still open and the source layer still in it."""
         raise NotImplementedError
 
-    def insert_layers(self, outcome):
-        # type: (Outcome) -> Any
+    def insert_layers(self, picture, outcome):
+        # type: (Picture, Outcome) -> Any
         """`insert` while the source is there; what fails half-way takes its layers out again.
 
         Raises:
-            PluginError: the source layer was changed, so that the result does not fit.
+            PluginError: the source layer has another size, so that the result does not fit.
         """
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 from . import protocol
 from .errors import Cancelled, JobError, PluginError
-from .host import GONE_BEFORE, Outcome, ResultLayer
+from .host import GONE_BEFORE, GONE_MEANWHILE, Outcome, ResultLayer
 from .languages import N_
 from .masks import choose_mask
 from .names import layer_name
@@ -39,6 +39,10 @@ STAGE_SENTENCES = {
 RESTORED_BEFORE = N_(
     "The picture was restored before, and what is new lies above it in the photo's own tone: to "
     "have it in the restored tone, undo and choose Restore... again."
+)
+CHANGED_MEANWHILE = N_(
+    "The photo was changed while it was being restored, and the new layers show it as it was "
+    "before: if they do not fit, undo and run again."
 )
 NO_FACE = N_("No face was found, so the document is as it was.")
 NO_SCRATCH = N_(
@@ -76,7 +80,10 @@ def run(host, action, values, connect):
     language = host.language
     outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher, language))
     name_layers(outcome.layers, language)
-    group = host.insert(outcome) if outcome.layers else None
+    was_changed = bool(outcome.layers) and not picture.is_same(read_again(host))
+    group = host.insert(picture, outcome) if outcome.layers else None
+    if was_changed:
+        host.tell(language.say(CHANGED_MEANWHILE))
     for sentence in remarks(outcome, action.is_detection, language):
         host.tell(sentence)
     is_part = any(result.layer.kind in ("repair", "face") for result in outcome.layers)
@@ -104,6 +111,17 @@ def read(host, options, is_detection):
             most=protocol.MAX_PICTURE_BYTES // 1000000,
         )
     return picture, mask
+
+
+def read_again(host):
+    # type: (Host) -> Picture
+    """The picture as it is now, since the user may paint, turn or convert it meanwhile.
+
+    Raises:
+        PluginError: it is gone.
+    """
+    now = host.with_source(host.read_picture, GONE_MEANWHILE)  # type: Picture
+    return now
 
 
 def remarks(outcome, is_detection, language):

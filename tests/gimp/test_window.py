@@ -198,6 +198,22 @@ def test_an_image_closed_while_layers_come_is_told_in_words(desk: Desk) -> None:
     desk.put_messages_away()
 
 
+def test_a_photo_painted_on_during_the_run_gets_its_layers_and_is_told(desk: Desk) -> None:
+    desk.open(portrait())
+    desk.backend.stall_at = "enhancement"
+    desk.choose(FACES)
+    progress = desk.await_progress()
+    painted = portrait()[:, ::-1]
+    desk.gimp.write(desk.document.photo, painted.tobytes(), "R'G'B'")
+    desk.backend.stall_at = None
+    desk.screen.await_no(progress)
+    desk.screen.await_window("Message$")
+    desk.shoot("painted")
+    assert len(desk.names()) == 2
+    assert np.array_equal(desk.document.read(desk.document.photo), painted)
+    desk.put_messages_away()
+
+
 def test_a_layer_deleted_during_the_run_harms_nothing(desk: Desk) -> None:
     desk.open(portrait())
     desk.gimp.add_layer(desk.document.image, "other", 5, 5, bytes(75))

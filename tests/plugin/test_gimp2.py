@@ -286,6 +286,7 @@ def selected_wholly(image: Image) -> Image:
             "switch one of them on",
         ),
         (lambda image: image, ["--mode", "script", "--set", "weights=7"], "must be from 0 to 1"),
+        (lambda image: image, ["--mode", "script", "--set", "strength=-1"], "strength is -1"),
         (lambda image: image, ["--set", "weights=Official"], "weights"),
     ],
 )

@@ -234,14 +234,15 @@ def test_the_host_ends_its_progress_bar_also_after_a_failure(image: Image) -> No
 def test_a_photo_that_was_closed_meanwhile_gets_no_layers(image: Image) -> None:
     host = part("host").Gimp2Host(image, image.layers[0], ENGLISH)
     image.is_deleted = True
+    picture = Picture(WIDTH, HEIGHT, 3, 8, "little", b"")
     with pytest.raises(Exception, match="was closed or its layer deleted"):
-        host.insert(outcome(WIDTH * HEIGHT * 3, is_complete=True))
+        host.insert(picture, outcome(WIDTH * HEIGHT * 3, is_complete=True))
 
 
 @pytest.mark.usefixtures("package")
 def test_a_layer_that_was_cropped_meanwhile_gets_no_layers(image: Image) -> None:
     host = part("host").Gimp2Host(image, image.layers[0], ENGLISH)
     PROGRAM.images.append(image)
-    host.picture = Picture(WIDTH + 1, HEIGHT, 3, 8, "little", b"")
+    picture = Picture(WIDTH + 1, HEIGHT, 3, 8, "little", b"")
     with pytest.raises(Exception, match="was cropped, scaled or turned"):
-        host.insert(outcome(WIDTH * HEIGHT * 3, is_complete=True))
+        host.insert(picture, outcome(WIDTH * HEIGHT * 3, is_complete=True))

@@ -43,12 +43,13 @@ class PlainHost(Host):
         self.on_canvas = SIZE
         self.is_there = True
         self.is_restored = False
+        self.pixels = bytes(range(SIZE))
         self.watcher = PlainWatcher()
         self.inserted: list[Outcome] = []
         self.told: list[str] = []
 
     def read_picture(self) -> Picture:
-        return Picture(WIDTH, HEIGHT, 1, 8, "little", bytes(range(SIZE)))
+        return Picture(WIDTH, HEIGHT, 1, 8, "little", self.pixels)
 
     def count_on_canvas(self) -> int:
         return self.on_canvas
@@ -68,7 +69,8 @@ class PlainHost(Host):
     def has_source(self) -> bool:
         return self.is_there
 
-    def insert_layers(self, outcome: Outcome) -> str:
+    def insert_layers(self, picture: Picture, outcome: Outcome) -> str:
+        assert picture.pixels == bytes(range(SIZE))
         self.inserted.append(outcome)
         return "group"
 
@@ -331,6 +333,32 @@ def test_a_photo_that_is_closed_before_it_was_read_is_told(moment: str) -> None:
     host.is_there = moment != "before"
     with pytest.raises(PluginError, match="deleted before it was read"):
         call(host, PlainClient(DONE), choices.RESTORE)
+
+
+def test_a_photo_that_is_changed_meanwhile_is_told_and_gets_its_layers() -> None:
+    class PaintedHost(PlainHost):
+        def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
+            outcome = super().wait(work)
+            self.pixels = bytes(SIZE)
+            return outcome
+
+    for host, told in ((PlainHost(), False), (PaintedHost(), True)):
+        assert call(host, PlainClient(layer(0, "restored"), DONE), choices.RESTORE) == "group"
+        assert len(host.inserted) == 1
+        assert any("was changed while" in sentence for sentence in host.told) == told
+
+
+def test_a_photo_that_is_closed_while_it_is_read_again_is_told() -> None:
+    class ClosedHost(PlainHost):
+        def wait(self, work: Callable[[Watcher], Outcome]) -> Outcome:
+            outcome = super().wait(work)
+            self.is_there = False
+            return outcome
+
+    host = ClosedHost()
+    with pytest.raises(PluginError, match="deleted while it was being restored"):
+        call(host, PlainClient(layer(0, "restored"), DONE), choices.RESTORE)
+    assert not host.inserted
 
 
 def test_a_picture_that_cannot_be_sent_is_told() -> None:

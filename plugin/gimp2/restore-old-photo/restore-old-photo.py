@@ -144,19 +144,12 @@ def values_of(action, chosen):
     """The arguments' values by name.
 
     Raises:
-        PluginError: a number stands for no choice.
+        PluginError: a number stands for no choice or share.
     """
     values = {}
     for argument, value in zip(action.arguments, chosen):
         if isinstance(argument, choices.Choice):
-            if not 0 <= value < len(argument.values):
-                raise PluginError(
-                    "The argument {name} is {value}, but it must be from 0 to {largest}: see the "
-                    "procedure's help.",
-                    name=argument.name,
-                    value=value,
-                    largest=len(argument.values) - 1,
-                )
+            check_number(argument.name, value, len(argument.values) - 1)
             values[argument.name] = argument.values[value][0]
         elif isinstance(argument, choices.Flag):
             values[argument.name] = bool(value)
@@ -165,8 +158,26 @@ def values_of(action, chosen):
             name = value or ""
             values[argument.name] = name.decode("utf-8") if isinstance(name, bytes) else name
         else:
+            check_number(argument.name, value, argument.maximum)
             values[argument.name] = value
     return values
+
+
+def check_number(name, value, largest):
+    # type: (Text, float, float) -> None
+    """GIMP 2.10 hands on whatever a script gives.
+
+    Raises:
+        PluginError: it is not from 0 to `largest`.
+    """
+    if not 0 <= value <= largest:
+        raise PluginError(
+            "The argument {name} is {value}, but it must be from 0 to {largest}: see the "
+            "procedure's help.",
+            name=name,
+            value=value,
+            largest=int(largest),
+        )
 
 
 def connect(watcher):

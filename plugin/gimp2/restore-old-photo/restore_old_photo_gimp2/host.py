@@ -39,12 +39,10 @@ class Gimp2Host(Host):
         self.image = image
         self.source = source.find_source(image, drawable)
         self.language = language
-        self.picture = None  # type: Optional[Picture]
 
     def read_picture(self):
         # type: () -> Picture
-        self.picture = source.read_picture(self.source)
-        return self.picture
+        return source.read_picture(self.source)
 
     def read_selection(self):
         # type: () -> Optional[bytes]
@@ -74,12 +72,11 @@ class Gimp2Host(Host):
         # type: () -> bool
         return bool(pdb.gimp_image_is_valid(self.image) and pdb.gimp_item_is_valid(self.source))
 
-    def insert_layers(self, outcome):
-        # type: (Outcome) -> gimp.GroupLayer
+    def insert_layers(self, picture, outcome):
+        # type: (Picture, Outcome) -> gimp.GroupLayer
         source.check_place(self.source)
-        assert self.picture is not None
-        self.picture.check_size(self.source.width, self.source.height)
-        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
+        picture.check_size(self.source.width, self.source.height)
+        return insertion.insert(insertion.Job(self.source, picture, outcome, self.language))
 
     def tell(self, sentence):
         # type: (Text) -> None

@@ -38,11 +38,9 @@ class Gimp3Host(Host):
         self.source = source.find_source(image, drawables)
         self.window_title = window_title
         self.language = language
-        self.picture: Picture | None = None
 
     def read_picture(self) -> Picture:
-        self.picture = source.read_picture(self.source)
-        return self.picture
+        return source.read_picture(self.source)
 
     def read_selection(self) -> bytes | None:
         return source.read_selection(self.source)
@@ -70,11 +68,10 @@ class Gimp3Host(Host):
     def has_source(self) -> bool:
         return bool(self.image.is_valid() and self.source.is_valid())
 
-    def insert_layers(self, outcome: Outcome) -> Gimp.GroupLayer:
+    def insert_layers(self, picture: Picture, outcome: Outcome) -> Gimp.GroupLayer:
         source.check_place(self.source)
-        assert self.picture is not None
-        self.picture.check_size(self.source.get_width(), self.source.get_height())
-        return insertion.insert(insertion.Job(self.source, self.picture, outcome, self.language))
+        picture.check_size(self.source.get_width(), self.source.get_height())
+        return insertion.insert(insertion.Job(self.source, picture, outcome, self.language))
 
     def tell(self, sentence: str) -> None:
         Gimp.message(sentence)
