@@ -80,7 +80,7 @@ def run(host, action, values, connect):
     language = host.language
     outcome = host.wait(lambda watcher: restore(picture, mask, options, connect, watcher, language))
     name_layers(outcome.layers, language)
-    was_changed = bool(outcome.layers) and not picture.is_same(read_again(host))
+    was_changed = bool(outcome.layers) and is_changed(host, picture)
     group = host.insert(picture, outcome) if outcome.layers else None
     if was_changed:
         host.tell(language.say(CHANGED_MEANWHILE))
@@ -113,15 +113,15 @@ def read(host, options, is_detection):
     return picture, mask
 
 
-def read_again(host):
-    # type: (Host) -> Picture
-    """The picture as it is now, since the user may paint, turn or convert it meanwhile.
+def is_changed(host, picture):
+    # type: (Host, Picture) -> bool
+    """Whether the photo is another than was read: the user may paint, turn or convert it meanwhile.
 
     Raises:
         PluginError: it is gone.
     """
-    now = host.with_source(host.read_picture, GONE_MEANWHILE)  # type: Picture
-    return now
+    now = host.with_source(host.read_picture, GONE_MEANWHILE)
+    return not picture.is_same(now)
 
 
 def remarks(outcome, is_detection, language):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,23 +11,12 @@ import pytest
 from tests.gimp.window import Screen
 from tests.installer.conftest import User
 from tests.installer.window.conftest import SCREENSHOTS
-from tests.provision_webview import PYTHON, folder, missing
+from tests.provision_webview import PYTHON, folder
 
+pytest_plugins = ["tests.webview_screen"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DRIVER = Path(__file__).with_name("drive_webview.py")
-
-
-@pytest.fixture
-def screen() -> Iterator[Screen]:
-    lack = missing()
-    if lack is not None:
-        if os.environ.get("CI"):
-            pytest.fail(f"the window is not tested: {lack}")
-        pytest.skip(f"{lack}: python tests/provision_webview.py")
-    screen = Screen()
-    yield screen
-    screen.close()
 
 
 def test_an_installation_in_a_window_of_its_own_in_the_language_of_the_system(
