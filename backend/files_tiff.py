@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +15,7 @@ from PIL import Image
 from backend.errors import InputError
 from backend.files_metadata import (
     CENTIMETRES_PER_INCH,
-    DESCRIPTIVE_TAGS,
-    EXIF_IFD,
-    GPS_IFD,
+    MOST_DPI,
     ORIENTATION,
     RESOLUTION_UNIT,
     X_RESOLUTION,
@@ -24,11 +23,15 @@ from backend.files_metadata import (
     exif_bytes,
     upright_xmp,
 )
+from backend.files_pixels import OPPOSITE, oriented
 from backend.images import Metadata, Pixels
 
 TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 PREMULTIPLIED = 1
+PLANES = 2
+"""Channels are stored one after the other."""
+
 UNSIGNED, SIGNED, UNSTATED = 1, 2, 4
 """Kinds of channels; TIFF 6.0 lets readers take the unstated one for unsigned."""
 
@@ -36,6 +39,8 @@ BASELINE = (1, 5, 8, 32773, 32946)
 """Compressions that are read by all: none, LZW, deflate, PackBits."""
 
 XMP = 700
+INCH, CENTIMETRE = 2, 3
+"""Units of the resolution."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def find_page(path: Path, most_pixels: int) -> TiffPage:
                 code="floating-point",
                 name=path.name,
             )
-        if bits > 16:
+        if bits > 16 or 8 < bits < 16:
             raise InputError(
                 "{name} has {bits}-bit channels: convert it to 16 or 8 bit per channel first.",
                 code="too-many-bits",
@@ -113,7 +118,7 @@ def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
         page: Any = file.pages[shown.index]
         photometric, samples = int(page.photometric), int(page.samplesperpixel)
         extra = tuple(int(kind) for kind in page.extrasamples)
-        planar = samples > 1 and int(page.planarconfig) == 2
+        planar = samples > 1 and int(page.planarconfig) == PLANES
         colors = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3}.get(photometric)
         if colors is None or samples - colors not in (0, 1):
             raise InputError(
@@ -137,12 +142,10 @@ def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
     try:
         return page.asarray()
     except (ImportError, KeyError, ValueError) as error:
-        # tifffile needs another package for LZW and the like; OpenCV brings most of them, for 1, 3
-        # and 4 channels.
-        _, pages = cv2.imreadmulti(str(path), index, 1, flags=cv2.IMREAD_UNCHANGED)
-        decoded = pages[0] if pages else None
+        decoded = _decode_with_opencv(path, index) if int(page.planarconfig) != PLANES else None
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
-        if decoded is None and int(page.compression) in BASELINE:
+        is_known = int(page.compression) in BASELINE and int(page.planarconfig) != PLANES
+        if decoded is None and is_known:
             raise ValueError("the content is damaged") from error
         if decoded is None or decoded.dtype != np.uint16 or channels != samples:
             raise InputError(
@@ -151,7 +154,27 @@ def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
                 name=path.name,
             ) from error
         order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
-        return np.atleast_3d(decoded)[..., order]
+        # OpenCV has turned it.
+        orientation = _orientation(page.tags)
+        upright = np.atleast_3d(decoded)[..., order]
+        return oriented(upright, OPPOSITE.get(orientation, orientation))
+
+
+def _decode_with_opencv(path: Path, index: int) -> Any | None:
+    """What tifffile needs another package for, LZW and the like, with 1, 3 or 4 channels.
+
+    Channels that are stored one after the other come out wrong. By a name that is no UTF-8 OpenCV
+    would end the program.
+    """
+    content = np.fromfile(path, np.uint8)
+    wanted = (index, index + 1)
+    _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=wanted)
+    return pages[0] if pages else None
+
+
+def _orientation(tags: Any) -> int:
+    value = tags.valueof(ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _divide_by_alpha(pixels: Pixels) -> Pixels:
@@ -162,37 +185,49 @@ def _divide_by_alpha(pixels: Pixels) -> Pixels:
 
 
 def read_tiff_metadata(path: Path, shown: TiffPage) -> tuple[Metadata, int]:
-    """Profile, XMP and resolution of a TIFF file that Pillow cannot identify (16-bit gray and
+    """Profile, EXIF, XMP and resolution of a TIFF file that Pillow cannot identify (16-bit gray and
     alpha), and its orientation (1 to 8)."""
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[shown.index]
         tags = page.tags
-        profile = tags.valueof("InterColorProfile")
-        values = [tags.valueof(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
-        unit = int(tags.valueof(RESOLUTION_UNIT, 2))
-        orientation, xmp = int(tags.valueof(ORIENTATION, 1)), tags.valueof(XMP)
-        exif = _descriptions(tags)
-    dpi = None
-    if None not in values and unit in (2, 3) and all(bottom for _, bottom in values):
-        factor = CENTIMETRES_PER_INCH if unit == 3 else 1.0
-        dpi = (values[0][0] / values[0][1] * factor, values[1][0] / values[1][1] * factor)
+        profile, xmp = tags.valueof("InterColorProfile"), tags.valueof(XMP)
+        orientation, dpi = _orientation(tags), read_resolution(tags)
     if dpi is not None and orientation > 4:
         dpi = (dpi[1], dpi[0])
     metadata = Metadata(
         icc=profile,
-        exif=exif_bytes(exif, is_resized=False),
-        xmp=upright_xmp(xmp),
+        exif=_read_exif_block(path, is_turned=orientation > 4) if shown.index == 0 else None,
+        xmp=upright_xmp(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp),
         dpi=dpi,
         suffix=".tif",
     )
-    return metadata, orientation if 1 <= orientation <= 8 else 1
+    return metadata, orientation
 
 
-def _descriptions(tags: Any) -> Image.Exif:
-    """What the main directory says of the picture, in words and numbers."""
-    found = Image.Exif()
-    for tag in tags.values():
-        is_nested = tag.code in (EXIF_IFD, GPS_IFD)
-        if tag.code in DESCRIPTIVE_TAGS and not is_nested and isinstance(tag.value, str | int):
-            found[tag.code] = tag.value
-    return found
+def read_resolution(tags: Any) -> tuple[float, float] | None:
+    """Pixels per inch across and down, from tifffile's tags; None where they say nothing useful."""
+    unit = tags.valueof(RESOLUTION_UNIT, INCH)
+    if unit not in (INCH, CENTIMETRE):
+        return None
+    factor = CENTIMETRES_PER_INCH if unit == CENTIMETRE else 1.0
+    values = []
+    for tag in (X_RESOLUTION, Y_RESOLUTION):
+        value = tags.valueof(tag)
+        # Some programs write a whole number in place of a ratio.
+        top, bottom = value if isinstance(value, tuple) and len(value) == 2 else (value, 1)
+        if not isinstance(top, int | float) or not bottom:
+            return None
+        values.append(top / bottom * factor)
+    return (values[0], values[1]) if all(0 < value <= MOST_DPI for value in values) else None
+
+
+def _read_exif_block(path: Path, *, is_turned: bool) -> bytes | None:
+    """What the first directory says of the picture, and the directories within it."""
+    exif = Image.Exif()
+    with path.open("rb") as stream:
+        try:
+            exif.load_from_fp(stream)
+            return exif_bytes(exif, is_resized=is_turned)
+        except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+            # A damaged note, or one of a BigTIFF, is no reason to refuse the photo.
+            return None

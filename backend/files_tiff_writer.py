@@ -144,6 +144,9 @@ def _described(picture: Picture, profile: bytes | None) -> dict[int, Field]:
         elif isinstance(value, bytes):
             fields[tag] = (UNDEFINED, value)
         elif isinstance(value, int) and tag not in (EXIF_IFD, GPS_IFD, RESOLUTION_UNIT):
+            # A negative one contradicts what the descriptive tags are, as -1 for a rating does.
+            if not 0 <= value < 2**32:
+                continue
             fields[tag] = (SHORT if value < 2**16 else LONG, [value])
     if metadata.dpi:
         for tag, dpi in zip((X_RESOLUTION, Y_RESOLUTION), metadata.dpi, strict=True):
