@@ -17,6 +17,7 @@ PAGE = "/review/"
 # The page's own files say nothing; a session is opened with a ticket, and a file fetched with a
 # secret of its own, since a browser sends no key with a download.
 OPEN_METHODS = {"/review/session": "POST", "/review/files/": "GET"}
+LONGEST_OPEN_BODY = 1024
 ASSET_SUFFIXES = (PAGE, ".html", ".css", ".js", ".json", ".svg")
 
 Scope = MutableMapping[str, Any]
@@ -82,8 +83,13 @@ class Guard:
         # Another name for this machine means that a web page had it resolved to 127.0.0.1.
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return error_answer(403, "host", "This server answers to 127.0.0.1 and localhost only.")
-        if is_program or _is_open(method, path) or self._is_page(path, given):
+        if is_program or self._is_page(path, given):
             return None
+        if _is_open(method, path):
+            # Whoever needs no key must not fill the memory.
+            if method == "GET" or _is_short(values):
+                return None
+            return error_answer(413, "length", "A session is opened with a short message.")
         return error_answer(401, "token", "The token is missing or wrong: read runtime.json again.")
 
     def _is_page(self, path: str, authorization: bytes) -> bool:
@@ -95,6 +101,12 @@ def _is_open(method: str, path: str) -> bool:
     if path.startswith(PAGE) and path.endswith(ASSET_SUFFIXES):
         return method == "GET"
     return any(path.startswith(start) and method == OPEN_METHODS[start] for start in OPEN_METHODS)
+
+
+def _is_short(headers: Mapping[bytes, list[bytes]]) -> bool:
+    """Whether a request says of its body that it has a few bytes."""
+    lengths = headers.get(b"content-length", [])
+    return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0]) <= LONGEST_OPEN_BODY
 
 
 def _with_page_headers(send: Callable[[Message], Awaitable[None]]) -> Any:

@@ -20,8 +20,11 @@ PREVIEW_PIXELS = 3_000_000
 WorkSize = Literal["preview", "whole", "full"]
 """Reduced, all pixels in 8 bit (which is what a screen shows), or the photo as it is."""
 
-MOST_PHOTOS = 2
+LEAST_PHOTOS = 2
 """A page that moves on to the next photo may still save the last one."""
+
+MOST_BYTES = 2**29
+"""Memory for further ones: other pages may hold what was painted on theirs."""
 
 _UNUSUAL = re.compile(r"[^\w .()+,=@&-]+")
 _LONGEST_NAME = 120
@@ -95,9 +98,12 @@ class Photos:
         picture = load_picture(path)
         photo = Photo(secrets.token_hex(8), path.name, picture, reduced(picture.pixels))
         self._photos[photo.id] = photo
-        while len(self._photos) > MOST_PHOTOS:
+        while len(self._photos) > LEAST_PHOTOS and self._bytes() > MOST_BYTES:
             self._photos.popitem(last=False)
         return photo
+
+    def _bytes(self) -> int:
+        return sum(p.picture.pixels.nbytes + p.preview.nbytes for p in self._photos.values())
 
     def get(self, photo_id: str) -> Photo:
         """Raises UnknownPhotoError when there is no such photo."""

@@ -43,8 +43,11 @@ async function sendFacts(method, path, facts) {
   return answer.json();
 }
 
-/** Exchange the ticket in the address for a key; the address keeps nothing of it. */
-export async function openSession() {
+/** Exchange the ticket in the address for a key; the address keeps nothing of it.
+ *
+ * isUnsaved: whether the page holds something that would be lost with the backend.
+ */
+export async function openSession(isUnsaved) {
   const ticket = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
   if (ticket === "" && sessionStorage.getItem(KEY) === null) {
@@ -57,17 +60,22 @@ export async function openSession() {
     sessionStorage.setItem("threshold", session.threshold);
   }
   session.threshold ??= Number(sessionStorage.getItem("threshold")) || 0.5;
-  setInterval(stayAlive, ALIVE_MILLISECONDS);
+  setInterval(() => {
+    // A page that nobody looks at does not keep the networks in memory, unless strokes hang on it.
+    const isNeeded = document.visibilityState === "visible" || isUnsaved();
+    if (isNeeded) send("GET", "/review/status").catch(() => {});
+  }, ALIVE_MILLISECONDS);
   return session;
-}
-
-function stayAlive() {
-  // A page that nobody looks at does not keep the networks in memory.
-  if (document.visibilityState === "visible") send("GET", "/review/status").catch(() => {});
 }
 
 /** Send a photo's file; returns what the backend says about it. */
 export async function addPhoto(file) {
+  try {
+    // A folder, or a card that was taken out: sending it would look as if the backend were gone.
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new BackendError({ key: "error.file", values: { name: file.name } }, 0);
+  }
   const headers = { "X-File-Name": encodeURIComponent(file.name) };
   return (await send("POST", "/review/photos", { body: file, headers })).json();
 }
@@ -75,7 +83,7 @@ export async function addPhoto(file) {
 /** The photo as it was, "preview" or "whole": 8-bit samples, interleaved. */
 export async function pixelsOf(photo, size) {
   const answer = await send("GET", `/review/photos/${photo.id}/pixels?size=${size}`);
-  return new Uint8Array(await answer.arrayBuffer());
+  return new Uint8Array(await received(answer.arrayBuffer()));
 }
 
 /** Give the backend what was painted: a byte for each pixel of the whole photo, 255 = repair. */
@@ -118,12 +126,21 @@ export function forgetJob(id) {
   send("DELETE", `/jobs/${id}`).catch(() => {});
 }
 
+/** What is on its way; a backend that ends meanwhile breaks it off. */
+async function received(part) {
+  try {
+    return await part;
+  } catch (error) {
+    throw error.name === "AbortError" ? error : gone(0);
+  }
+}
+
 async function* eventsOf(id, signal) {
   const answer = await send("GET", `/jobs/${id}/events`, { signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await received(reader.read());
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
@@ -136,7 +153,7 @@ async function* eventsOf(id, signal) {
 
 async function addPixels(id, layer, signal) {
   const answer = await send("GET", `/jobs/${id}/layers/${layer.index}`, { signal });
-  const data = new Uint8Array(await answer.arrayBuffer());
+  const data = new Uint8Array(await received(answer.arrayBuffer()));
   const length = layer.width * layer.height * layer.channels;
   layer.pixels = data.subarray(0, length);
   layer.mask = layer.has_mask ? data.subarray(length) : null;

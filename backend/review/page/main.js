@@ -19,6 +19,7 @@ let parts = null;
 // How many files were chosen so far, and what takes back that the last one is being read.
 let choices = 0;
 let takeBack = () => {};
+let saving = Promise.resolve();
 
 /** Run something of the user's; a failure becomes a sentence. */
 function attempt(action) {
@@ -58,7 +59,7 @@ const openFile = attempt(async (file) => {
 });
 
 async function openPhoto(photo, size) {
-  const mask = review?.photo.id === photo.id ? review.mask : null;
+  const mask = review?.photo.id === photo.id && review.hasMask ? review.mask : null;
   review?.close();
   byId("whole-size").checked = size === "whole";
   byId("whole-size").closest("label").hidden = !(photo.reduced && photo.showable);
@@ -75,11 +76,20 @@ async function openPhoto(photo, size) {
 
 const restore = attempt((isSearch) => review?.restore(isSearch));
 
+/** Save after what is being saved: the second of two formats would cancel the first. */
+function saveInTurn(format) {
+  saving = saving.then(() => save(format));
+}
+
 const save = attempt(async (format) => {
   const { mask } = review;
   const { revision } = mask;
   const file = await review.save(format, layerNames());
-  if (file === null) return;
+  if (file === null) {
+    // Somebody who cancels knows; who changes a setting meanwhile may not.
+    if (review.isBusy) complain({ facts: { key: "save.lost" } });
+    return;
+  }
   download(file);
   mask.saved(revision);
   parts.progress.say("save.done", () => ({ name: file.name }));
@@ -107,7 +117,7 @@ function listen() {
   window.addEventListener("hashchange", () => location.reload());
   byId("message-close").addEventListener("click", () => (byId("message").hidden = true));
   guardLeaving(() => review?.mask.isUnsaved);
-  addSaveButtons(save);
+  addSaveButtons(saveInTurn);
   const resize = attempt(() => {
     return openPhoto(review.photo, byId("whole-size").checked ? "whole" : "preview");
   });
@@ -133,7 +143,7 @@ async function begin() {
   let session = null;
   let refusal = null;
   try {
-    session = await openSession();
+    session = await openSession(() => review?.mask.isUnsaved);
   } catch (error) {
     refusal = error;
   }

@@ -72,9 +72,16 @@ export class Review {
     return this.#base !== null && !this.#isClosed;
   }
 
+  /** Whether a job runs that can be cancelled. */
+  get isBusy() {
+    return this.#running !== null;
+  }
+
   /** Whether the mask has changed since the layers were made. */
   get isStale() {
-    return this.#made !== null && this.#made.mask !== this.#maskState(false);
+    // The first restoration may have been cancelled, so that somebody paints before the next.
+    if (this.#made === null) return this.mask.isPainted;
+    return this.#made.mask !== this.#maskState(false);
   }
 
   /** Make the layers with the settings of this moment; an earlier job stops.
@@ -83,6 +90,9 @@ export class Review {
    */
   async restore(isSearch = false) {
     if (!this.#isOpen) return;
+    // Its veil would lie over what is restored now.
+    this.#detection?.abort();
+    this.#wantedMask = null;
     const order = this.#order(this.size, isSearch);
     const isFirst = this.#made === null;
     const layers = [];
@@ -156,7 +166,8 @@ export class Review {
         await this.#detect(wanted);
       }
     } catch (error) {
-      this.onError(error);
+      if (error.name === "AbortError") this.maskPanel.refresh();
+      else this.onError(error);
     } finally {
       this.#detection = null;
     }

@@ -49,6 +49,8 @@ def running_browser(downloads: Path) -> Iterator[webdriver.Chrome]:
         {
             "download.default_directory": str(downloads),
             "profile.exit_type": "Normal",
+            # People are asked before a page hands them the second file.
+            "profile.default_content_setting_values.automatic_downloads": 1,
             "intl.accept_languages": "en-US",
         },
     )

@@ -50,3 +50,19 @@ def test_all_pixels_of_a_large_photo_can_be_judged(page: Page, large_photo: Path
     page.wait_for_status(DONE)
     before = load_picture(large_photo).pixels
     assert np.array_equal(shown(page, "before"), ((before.astype(int) + 128) // 257))
+
+
+def test_two_formats_are_saved_one_after_the_other(page: Page, large_photo: Path) -> None:
+    page.drop(large_photo)
+    page.wait_for_status(DONE)
+    page.find("[data-format='png']").click()
+    page.find("[data-format='tiff']").click()
+    page.wait(lambda: {f.suffix for f in page.downloads.glob("large*")} >= {".png", ".tif"})
+
+
+def test_a_file_that_cannot_be_read_is_told_as_that(page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    page.drop(folder)
+    page.wait(lambda: page.find("#message").is_displayed())
+    assert "album cannot be read" in page.text("#message-text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -307,3 +308,27 @@ def test_a_large_photo_gets_a_mask_of_its_full_size(
     page.wait(lambda: page.canvas("veil")[0] != 320)
     page.wait_for_status(DONE)
     assert np.array_equal(reads(page), small)
+
+
+def test_a_threshold_that_was_dragged_leaves_no_veil_behind(restored: Page) -> None:
+    assert not restored.find("#show-mask").is_selected()
+    for value in (0.3, 0.25, 0.2):
+        restored.set_range("#threshold", value, is_final=False)
+    restored.run("document.querySelector('#status').textContent = '';")
+    restored.set_range("#threshold", 0.15)
+    restored.wait_for_status(DONE)
+    # What was still looked for would come a moment later.
+    time.sleep(2)
+    assert not restored.find("#veil").is_displayed()
+
+
+def test_strokes_are_repaired_after_a_first_restoration_that_was_cancelled(
+    page: Page, large_photo: Path
+) -> None:
+    page.drop(large_photo)
+    page.wait(lambda: page.find("#cancel").is_displayed())
+    page.find("#cancel").click()
+    page.wait_for_status("Cancelled")
+    take(page, "paint")
+    page.drag(*WAY)
+    assert page.find("#repair").is_enabled()

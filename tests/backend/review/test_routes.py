@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,8 +14,10 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from backend.files import load_picture
+from backend.review import photos
 from backend.review.photos import reduced_mask
 from tests.backend.review.serving import (
     PREVIEW_PIXELS,
@@ -257,6 +260,34 @@ def test_a_preview_is_not_saved_in_place_of_the_photo(
     answer = save_file(page, job, "png", EVERYTHING)
     assert answer.status_code == 400
     assert "full size" in answer.json()["message"]
+
+
+def test_who_has_no_key_cannot_send_much(backend: ReviewBackend) -> None:
+    address = f"{backend.origin}/review/session"
+
+    def endless() -> Iterator[bytes]:
+        yield b'{"ticket": "x"}'
+
+    for content in (b" " * 2000, endless()):
+        answer = httpx.post(address, content=content)
+        assert answer.status_code == 413
+        assert answer.json()["message"] == "A session is opened with a short message."
+
+
+def test_photos_of_other_pages_stay_as_long_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = photos.Photos()
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
+    names = [kept.add(path).id for _ in range(6)]
+    assert [kept.get(name).id for name in names] == names
+    monkeypatch.setattr(photos, "MOST_BYTES", 3 * 2 * 20 * 20 * 3)
+    names.append(kept.add(path).id)
+    for name in names[:-3]:
+        with pytest.raises(photos.UnknownPhotoError):
+            kept.get(name)
+    assert [kept.get(name).id for name in names[-3:]] == names[-3:]
 
 
 def test_a_file_is_handed_out_once_and_leaves_nothing_behind(
