@@ -17,8 +17,9 @@ from backend.geometry import Box, Landmarks
 LANDMARK_FILE: Final = Path("models", "shape_predictor_68_face_landmarks.dat")
 PACKAGE: Final = "face_recognition_models"
 
-REMEMBERED: Final = 16
-"""Pictures whose boxes are known without another look: a photo, its restoration, and the crops."""
+REMEMBERED: Final = 128
+"""Pictures whose boxes are known without another look: a photo, its restoration, the parts of both
+and the crops."""
 
 _Remembered = OrderedDict[tuple[bytes, tuple[int, ...], float], list[tuple[float, Box]]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -9,13 +10,23 @@ import numpy as np
 
 from backend.alignment import Face, align, cut_crop
 from backend.face_finder import FaceFinder
-from backend.geometry import Box, Landmarks
-from backend.images import Pixels, to_eight_bit
+from backend.geometry import Box, Landmarks, Size
+from backend.images import Mask, Pixels, to_eight_bit
 from backend.monitor import Monitor
 from backend.tensors import LUMINANCE
+from backend.tiling import tiles
 
 WORKING_PIXELS = 8_000_000
 """Size at which faces are searched: a second on one core."""
+
+TILE = 2800
+"""Longest side of the parts of a larger photo that are searched besides, at their own size."""
+
+LEAST_FOUND = 73
+"""Width in pixels of the smallest face that the detector finds."""
+
+WHOLE_IN_A_TILE = 1.5
+"""How many times the smallest face of the reduced photo fits into a tile for sure."""
 
 FOR_ENHANCEMENT, FOR_RECOGNITION = 2.0, 4.0
 """Enlargements at which faces are found that have enough detail to be enhanced (from 36 pixels
@@ -87,26 +98,81 @@ def search_faces(
     """
     levels = to_eight_bit(color)
     gray = levels[..., 0] if levels.shape[2] == 1 else cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
-    height, width = gray.shape
-    scale = min(enlargement, (WORKING_PIXELS / (height * width)) ** 0.5)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    working = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)
-    working = working.reshape(size[1], size[0])
-    factors = np.array([size[0] / width, size[1] / height])
-    monitor.advance(0.1)
-    candidates = without_repetitions(finder.find_boxes(working, CANDIDATE_SCORE))
+    views = list(_views(np.asarray(gray, np.uint8), enlargement))
+    found: list[tuple[float, Box]] = []
+    origins: dict[Box, tuple[_View, Box]] = {}
+    for index, view in enumerate(views):
+        monitor.advance(0.1 + 0.6 * index / len(views))
+        for score, box in finder.find_boxes(view.gray, CANDIDATE_SCORE):
+            if view.shows_whole(box):
+                found.append((score, view.in_photo(box)))
+                origins.setdefault(found[-1][1], (view, box))
+    candidates = without_repetitions(sorted(found, key=lambda pair: -pair[0]))
     faces, unclear = [], []
-    for index, (score, box) in enumerate(candidates):
+    for index, (score, place) in enumerate(candidates):
         monitor.advance(0.7 + 0.3 * index / len(candidates))
-        landmarks = finder.find_landmarks(working, box)
-        face = Face(_scaled_box(box, factors), _scaled(landmarks, factors))
+        view, box = origins[place]
+        face = Face(place, view.points_in_photo(finder.find_landmarks(view.gray, box)))
         if is_confirmed(color, face, finder):
             faces.append(face)
         elif score >= FACE_SCORE:
             unclear.append(face.box)
     monitor.advance(1.0)
     return FoundFaces(_sorted(faces), unclear)
+
+
+@dataclass(frozen=True)
+class _View:
+    """The photo or a part of it, as it is searched.
+
+    Attributes:
+        gray: (h, w).
+        part: of the photo.
+        photo: its size.
+    """
+
+    gray: Mask
+    part: Box
+    photo: Size
+
+    @property
+    def factors(self) -> Landmarks:
+        height, width = self.gray.shape
+        return np.array([width / self.part.size.width, height / self.part.size.height])
+
+    def shows_whole(self, box: Box) -> bool:
+        """Whether a place is not cut by an edge that is none of the photo's."""
+        place = self.in_photo(box)
+        return (
+            (place.x0 >= self.part.x0 or self.part.x0 == 0)
+            and (place.y0 >= self.part.y0 or self.part.y0 == 0)
+            and (place.x1 <= self.part.x1 or self.part.x1 == self.photo.width)
+            and (place.y1 <= self.part.y1 or self.part.y1 == self.photo.height)
+        )
+
+    def in_photo(self, box: Box) -> Box:
+        return _scaled_box(box, self.factors).moved(self.part.x0, self.part.y0)
+
+    def points_in_photo(self, points: Landmarks) -> Landmarks:
+        corner = np.array([self.part.x0, self.part.y0], np.float64)
+        return np.asarray(_scaled(points, self.factors) + corner, np.float64)
+
+
+def _views(gray: Mask, enlargement: float) -> Iterator[_View]:
+    """The whole photo at a size that is quickly searched, and the parts of a large one as they are.
+
+    In a group photo of 50 megapixels a face is not larger than in one of 5.
+    """
+    photo = Size(gray.shape[1], gray.shape[0])
+    scale = min(enlargement, (WORKING_PIXELS / photo.pixel_count) ** 0.5)
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    working = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)
+    yield _View(working.reshape(size[1], size[0]), Box(0, 0, photo.width, photo.height), photo)
+    if scale < 1:
+        shared = round(WHOLE_IN_A_TILE * LEAST_FOUND / scale)
+        for part in tiles(photo, TILE, min(shared, TILE // 2), 1):
+            yield _View(gray[part.slices], part, photo)
 
 
 def is_enhanced(box: Box) -> bool:
