@@ -45,6 +45,9 @@ AnyNetwork = (
     | CompactFaceGenerator
 )
 
+TRIAL_GRAIN = 0.02
+"""What the restoration network is told where it is tried: that of an average photo."""
+
 
 class Networks:
     """Warm networks on one device. Not for several jobs at once.
@@ -151,7 +154,8 @@ class Networks:
         x = precision.trial_picture(precision.TRIAL_SIDE) * 2 - 1
         mask = torch.zeros_like(x[:, :1])
         mask[..., 40:44, :] = 1
-        network = self._fast("restoration", [x, mask, x], lambda y: (x.to(y) + y + 1) / 2)
+        given = [x, mask, x, torch.full_like(mask, TRIAL_GRAIN)]
+        network = self._fast("restoration", given, lambda y: (x.to(y) + y + 1) / 2)
         return cast(RestorationUNet, network)
 
     def judge_places(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -25,7 +25,7 @@ from backend.stages.restoration import (
 )
 from backend.stages.tone import restore_tone
 from backend.tensors import dilate, to_mask
-from backend.texture import keep_texture
+from backend.texture import keep_texture, photo_grain
 
 BAND_ROWS = 256
 
@@ -59,14 +59,18 @@ def restore_whole_picture(
     faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
         places = marked(hole)
-        result, _ = restore_global(image, places, networks, cleaning, is_filled=is_filled)
+        grain = photo_grain(source) if networks.has("restoration") else None
+        result, _ = restore_global(
+            image, places, networks, cleaning, is_filled=is_filled, grain=grain
+        )
         # With what the networks were told beside it.
         faint = dilate(((places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):
             # What a model filled is cleaned like all the rest.
-            keep_texture(result, image, np.zeros_like(places) if is_filled else places)
+            untouched = np.zeros_like(places) if is_filled else places
+            keep_texture(result, image, untouched, grain)
     else:
         result = source.clone()
         if hole.any():

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from models.layers import PartialNonLocalBlock
 
+GRAIN_SCALE = 10.0
+"""So that strong grain weighs about as much as a pixel."""
+
 FIRST_KEPT = -3.0
 """Before softplus, how much of a masked pixel an untrained restoration network keeps: 0.05."""
 
@@ -115,12 +118,19 @@ class RestorationUNet(CompactUNet):
     beyond the fill: 0 where the damage is opaque, 1 where there is none, more where a veil has
     taken contrast.
 
+    It is told how much grain the photo has, so that it removes all of it and leaves texture, and
+    does not judge anew what is grain in each corner.
+
     filled (B, 3, H, W) in [-1, 1], the photo with masked pixels replaced; mask (B, 1, H, W), 1 =
-    repair; photo (B, 3, H, W), as it is -> (B, 3, H, W), the change to be added to `filled`: what
-    it leaves alone passes by at full resolution. H and W are multiples of 16.
+    repair; photo (B, 3, H, W), as it is; grain (B, 1, H, W), from `grain_level` -> (B, 3, H, W),
+    the change to be added to `filled`: what it leaves alone passes by at full resolution. H and W
+    are multiples of 16.
 
     Args:
         width, deepest_width, blocks, deepest_blocks, up_blocks: see `CompactUNet`.
+
+    Source:
+        K. Zhang et al., "FFDNet", IEEE TIP 27(9), 2018 (a map of the noise level as input).
     """
 
     def __init__(
@@ -133,7 +143,7 @@ class RestorationUNet(CompactUNet):
         up_blocks: int = 2,
     ) -> None:
         super().__init__(
-            7,
+            8,
             4,
             width=width,
             deepest_width=deepest_width,
@@ -143,9 +153,9 @@ class RestorationUNet(CompactUNet):
             non_local=True,
         )
 
-    def forward(self, filled: Tensor, mask: Tensor, photo: Tensor) -> Tensor:
+    def forward(self, filled: Tensor, mask: Tensor, photo: Tensor, grain: Tensor) -> Tensor:
         hidden = (photo - filled) * mask
-        output = self.run(torch.cat([filled, mask, hidden], dim=1), mask)
+        output = self.run(torch.cat([filled, mask, hidden, GRAIN_SCALE * grain], dim=1), mask)
         change, kept = output[:, :3], F.softplus(output[:, 3:] + FIRST_KEPT)
         return change + kept * hidden
 

@@ -21,8 +21,10 @@ from backend.networks import Networks
 from backend.regions import CONTEXT, Patchwork, damaged_regions, whole_region
 from backend.restorer import Restorer
 from backend.tensors import dilate
+from backend.texture import photo_grain
 from backend.tone import match_tone
 from models.filling import fill_smoothly
+from models.grain_level import GrainLevel
 from models.registry import Network
 
 EXACT_REPAIR_PIXELS = 1_000_000
@@ -71,6 +73,7 @@ def restore_global(
     needed: Mask | None = None,
     is_filled: bool = False,
     restorer: Restorer | None = None,
+    grain: GrainLevel | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Restore a picture.
 
@@ -83,6 +86,7 @@ def restore_global(
         is_filled: the damaged pixels have been filled by a model of the user's, and are restored
             like all others.
         restorer: of the picture that `image` is a part of, where the weights have a mapping.
+        grain: of the picture, where the weights have "restoration"; None: it shows none.
 
     Returns:
         (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
@@ -96,7 +100,7 @@ def restore_global(
     mask = torch.from_numpy(hole)[None, None]
     if networks.has("restoration"):
         filled = fill_holes(image, hole, monitor) if hole.any() else image
-        return clean(filled, mask, image, networks, monitor, is_needed)
+        return clean(filled, mask, image, grain, networks, monitor, is_needed)
     filled = paint_holes(image, hole)
     if restorer is not None:
         return restorer.tiles(filled, mask, monitor, is_needed)
@@ -204,6 +208,7 @@ def repair_scratches(
             needed=region.needed,
             is_filled=is_filled,
             restorer=restorer,
+            grain=photo_grain(part) if is_local else None,
         )
         known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
         matched = match_tone(_values(restored), _values(part), known)

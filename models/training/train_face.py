@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from models.compact_unet import CompactFaceGenerator, RestorationUNet
 from models.face_generator import FaceGenerator
+from models.grain_level import grain_map
 from models.loading import bundled_weights
 from models.registry import ModelSpec
 from models.training import losses
@@ -31,6 +32,7 @@ from models.training.datasets import Batch, PicturePool, Sample, as_tensor, from
 from models.training.degradations import recipe
 from models.training.degradations.dice import Dice
 from models.training.degradations.faces import aged_faces, common_side, printed_faces, resized
+from models.training.degradations.fields import luminance
 from models.training.degradations.marks import ByteArray, FloatArray
 from models.training.descriptor import DescriptorNetwork, face_chip, find_descriptor, random_views
 from models.training.loop import (
@@ -156,10 +158,10 @@ def restored_in_part(aged: Tensor, dice: Dice, restoration: RestorationUNet) -> 
     chosen = dice.happens(len(aged), RESTORED_SHARE).view(-1, 1, 1, 1).to(aged.device)
     strength = (dice.uniform(len(aged), 0.5, 1.5).clamp_max(1) * chosen).to(aged.device)
     restoration.to(aged.device)
-    x = aged * 2 - 1
+    x, light = aged * 2 - 1, luminance(aged)
     kind = aged.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=computes_bfloat16(aged.device)):
-        change: Tensor = restoration(x, torch.zeros_like(x[:, :1]), x).float()
+        change: Tensor = restoration(x, torch.zeros_like(light), x, grain_map(light, light)).float()
     return torch.clamp(aged + strength * change / 2, 0, 1)
 
 

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from models.compact_unet import RestorationUNet
 from models.filling import fill_smoothly
+from models.grain_level import grain_map
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor
-from models.training.degradations import recipe
+from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.areas import draw_selection
 from models.training.degradations.dice import Dice
@@ -37,7 +38,11 @@ from models.training.settings import Settings, parse_settings
 INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
 
 # Of the pictures: the original's four operations, the recipe of this project, nothing at all.
-SHARES = (0.25, 0.35, 0.4)
+SHARES = (0.25, 0.4, 0.35)
+
+FURTHER_GRAIN = 0.4
+"""Share of the pictures of the second kind that get grain as strong and coarse as large scans have,
+beside what the recipe does."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,12 @@ def draw_sample(
 ) -> Sample:
     """A crop and marks that are still to be laid over it.
 
-    A third of the crops are real old photos, some as they are: what a restoration must not take for
-    grain is the texture of their cloth, stone, leaves and hair, and where it cannot know, the fine
-    grain of a good print is better kept than leaves smeared.
+    A third of the crops are real old photos: what a restoration must not take for grain is the
+    texture of their cloth, stone, leaves and hair. They are reduced, so that their own grain is
+    gone; else it would be wanted in one picture and damage in the next.
     """
     is_old = rng.random() < 0.35
-    image = old.crop(rng, crop, (0.4, 1.0)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
+    image = old.crop(rng, crop, (0.3, 0.6)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
     marks = torch.zeros(4, crop, crop)
     if rng.random() < 0.85:
         paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
@@ -99,6 +104,7 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
     printed = Aging.of(degraded[as_photo])
     if len(printed.image):
         recipe.expose(printed, dice)
+        printed.apply(noise.film_grain(0.12, coarsest=1.6), dice, FURTHER_GRAIN)
         degraded[as_photo] = printed.image
     seed = int(dice.choices.integers(2**62))
     target, aging = Aging.of(clean), Aging.of(degraded)
@@ -118,9 +124,11 @@ def finish_batch(batch: Batch, dice: Dice) -> Batch:
     damage = torch.maximum(aging.mask, aging.unsure * is_seen_whole)
     growth = int(dice.choices.integers(1, 4))
     mask = torch.maximum(F.max_pool2d(damage, 2 * growth + 1, 1, growth), selected)
+    filled = fill_smoothly(aging.image, mask)
     return {
         "photo": aging.image * 2 - 1,
-        "filled": fill_smoothly(aging.image, mask) * 2 - 1,
+        "grain": grain_map(luminance(filled), luminance(aging.image)),
+        "filled": filled * 2 - 1,
         "mask": mask,
         "target": target.image * 2 - 1,
     }
@@ -151,7 +159,7 @@ def compute_loss(
     perceptual: losses.PerceptualLoss | None,
 ) -> dict[str, Tensor]:
     filled, mask, target = batch["filled"], batch["mask"], batch["target"]
-    output = filled + module(filled, mask, batch["photo"]).float()
+    output = filled + module(filled, mask, batch["photo"], batch["grain"]).float()
     terms = {
         "pixels": losses.log_error(output, target),
         "repair": config.repair * losses.log_error(output, target, mask),

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from backend import texture
-from backend.texture import CLEANED, Floats, keep_texture
+from backend.texture import CLEANED, keep_texture, photo_grain
+from models.grain_level import Floats
 
 HEIGHT, WIDTH = 300, 400
 GRAIN = 0.02
@@ -38,8 +39,8 @@ def nothing() -> np.ndarray:
 def kept(photo: Floats, hole: np.ndarray | None = None) -> Floats:
     """Where the result lies between the photo, 0, and its smooth copy, 1; NaN where both agree."""
     cleaned = smoothed(photo)
-    result = as_image(cleaned)
-    keep_texture(result, as_image(photo), nothing() if hole is None else hole)
+    result, before = as_image(cleaned), as_image(photo)
+    keep_texture(result, before, nothing() if hole is None else hole, photo_grain(before))
     assert torch.equal(result[:, 0], result[:, 1])
     distance = np.where(np.abs(cleaned - photo) > 0.002, cleaned - photo, np.nan)
     return np.asarray((result[0, 0].numpy() - photo) / distance, np.float32)
@@ -91,8 +92,8 @@ def test_bands_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_size_is_taken(size: tuple[int, int]) -> None:
     photo = np.random.default_rng(5).random(size, dtype=np.float32)
     result, before = as_image(smoothed(photo)), as_image(photo)
-    keep_texture(result, before, np.zeros(size, np.uint8))
+    keep_texture(result, before, np.zeros(size, np.uint8), photo_grain(before))
     assert result.isfinite().all()
     same = before.clone()
-    keep_texture(same, before, np.zeros(size, np.uint8))
+    keep_texture(same, before, np.zeros(size, np.uint8), photo_grain(before))
     assert torch.equal(same, before)

@@ -25,9 +25,10 @@ def test_a_fresh_network_changes_nothing() -> None:
     mask = torch.zeros(1, 1, 32, 48)
     mask[..., 8:20, 8:20] = 1
     filled, photo = torch.rand(1, 3, 32, 48), torch.rand(1, 3, 32, 48)
+    grain = 0.1 * torch.rand(1, 1, 32, 48)
     with torch.inference_mode():
-        change = network(filled, mask, photo)
-        assert not network(filled, mask, filled).any()
+        change = network(filled, mask, photo, grain)
+        assert not network(filled, mask, filled, grain).any()
     assert not change[(mask == 0).expand_as(change)].any()
     # Of what the photo shows under the mask an untrained network keeps a twentieth.
     torch.testing.assert_close(change, np.log1p(np.exp(-3)) * (photo - filled) * mask)
@@ -35,7 +36,8 @@ def test_a_fresh_network_changes_nothing() -> None:
 
 def test_the_change_has_the_pictures_shape() -> None:
     photo = torch.rand(2, 3, 32, 48)
-    change = small_restoration()(photo, torch.zeros(2, 1, 32, 48), photo)
+    nothing = torch.zeros(2, 1, 32, 48)
+    change = small_restoration()(photo, nothing, photo, nothing)
     assert change.shape == (2, 3, 32, 48)
     assert change.any()
 
@@ -43,7 +45,7 @@ def test_the_change_has_the_pictures_shape() -> None:
 @pytest.mark.parametrize("network", [small_restoration(), CompactScratchUNet(width=8)])
 def test_a_size_that_does_not_fit_is_named(network: torch.nn.Module) -> None:
     photo, gray = torch.zeros(1, 3, 30, 48), torch.zeros(1, 1, 30, 48)
-    inputs = (photo, gray, photo) if isinstance(network, RestorationUNet) else (gray,)
+    inputs = (photo, gray, photo, gray) if isinstance(network, RestorationUNet) else (gray,)
     with pytest.raises(ValueError, match="multiples of 16, but got 30x48"):
         network(*inputs)
 
@@ -90,8 +92,9 @@ def test_a_mostly_damaged_cell_says_nothing_of_itself() -> None:
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 16:48, 16:48] = 1
     with torch.inference_mode():
-        x = torch.rand(1, 3, 64, 64)
-        assert not torch.allclose(network(x, mask, x), network(x, torch.zeros_like(mask), x))
+        x, nothing = torch.rand(1, 3, 64, 64), torch.zeros_like(mask)
+        masked, whole = (network(x, m, x, nothing) for m in (mask, nothing))
+        assert not torch.allclose(masked, whole)
 
 
 def test_what_the_photo_shows_outside_the_mask_is_not_looked_at_twice() -> None:
@@ -101,9 +104,10 @@ def test_what_the_photo_shows_outside_the_mask_is_not_looked_at_twice() -> None:
     filled, photo = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     elsewhere = torch.where(mask > 0, photo, torch.rand(1, 3, 32, 32))
     with torch.inference_mode():
-        shown = network(filled, mask, photo)
-        assert torch.equal(shown, network(filled, mask, elsewhere))
-        assert not torch.allclose(shown, network(filled, mask, filled))
+        grain = torch.zeros_like(mask)
+        shown = network(filled, mask, photo, grain)
+        assert torch.equal(shown, network(filled, mask, elsewhere, grain))
+        assert not torch.allclose(shown, network(filled, mask, filled, grain))
 
 
 def test_a_hole_in_a_plain_area_is_filled_with_it() -> None:

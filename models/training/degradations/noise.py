@@ -17,18 +17,19 @@ from models.training.degradations.fields import (
 )
 
 
-def film_grain(largest: float) -> Operation:
+def film_grain(largest: float, coarsest: float = 1.0) -> Operation:
     """Silver grains and dye clouds: correlated over neighbouring pixels, strongest in mid-tones.
 
     Gray pictures stay gray; colour pictures get coloured grain in about half of the cases.
 
     Args:
         largest: standard deviation as a share of full scale; most grain is much finer.
+        coarsest: standard deviation, in pixels, of the blur that correlates neighbours.
     """
 
     def grain(image: Tensor, dice: Dice) -> tuple[Tensor, Parameters]:
         count, (height, width) = len(image), image.shape[2:]
-        strength, size = dice.mostly_low(count, 0.005, largest), dice.uniform(count, 0.0, 1.0)
+        strength, size = dice.mostly_low(count, 0.005, largest), dice.uniform(count, 0.0, coarsest)
         common = dice.noise(count, 1, height, width)
         # Below 0.3 pixels a Gaussian has no effect: plain white noise.
         common = gaussian_blur(common, size.clamp_min(0.3), 3)

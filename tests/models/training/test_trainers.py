@@ -88,6 +88,9 @@ def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
     outside = (batch["mask"] == 0).expand_as(batch["photo"])
     assert torch.equal(batch["filled"][outside], batch["photo"][outside])
     assert not torch.equal(batch["filled"], batch["photo"])
+    assert batch["grain"].shape == batch["mask"].shape
+    assert float(batch["grain"].min()) >= 0
+    assert 0 < float(batch["grain"].mean()) < 0.2
 
 
 def test_what_hides_a_picture_is_damage_and_white_paper_or_as_gray_as_the_picture() -> None:
@@ -116,6 +119,7 @@ def test_the_restoration_learns_to_keep_texture_that_was_selected_without_damage
     mask = torch.zeros(2, 1, 32, 32)
     mask[..., 8:24, 8:24] = 1
     batch = {"photo": photo, "filled": photo * (1 - mask), "mask": mask, "target": photo}
+    batch["grain"] = torch.zeros_like(mask)
     network = RestorationUNet(**config.hyper_parameters)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     errors = []
