@@ -70,9 +70,9 @@ def restore(
 
 def _find_damage(
     result: Assembly, given: Mask | None, options: Options, networks: Networks
-) -> tuple[Mask, list[Face]]:
-    """The mask, and the faces that were seen on the way."""
-    faces: list[Face] = []
+) -> tuple[Mask, list[Face] | None]:
+    """The mask, and the faces that were seen on the way; None where nobody looked for them."""
+    faces: list[Face] | None = None
     with result.stage("scratches") as monitor:
         damage = np.zeros(result.size.shape, dtype=np.uint8)
         if options.scratches == "none":
@@ -85,7 +85,7 @@ def _find_damage(
                 result.image,
                 networks,
                 monitor.part(1, 2),
-                features=feature_areas(faces, result.size),
+                features=feature_areas(faces or [], result.size),
                 threshold=options.threshold,
             )
         return result.add_mask(damage if given is None else np.maximum(damage, given)), faces
@@ -115,12 +115,18 @@ def _repair(result: Assembly, hole: Mask, options: Options, networks: Networks) 
 
 
 def _enhance_faces(
-    result: Assembly, hole: Mask, seen: list[Face], options: Options, networks: Networks
+    result: Assembly,
+    hole: Mask,
+    seen: list[Face] | None,
+    options: Options,
+    networks: Networks,
 ) -> None:
     with result.stage("faces") as monitor:
         # Grain and scratches hide some faces, and restoration may soften others.
-        here = search_faces(result.color, networks.face_finder(), monitor)
-        found = here.joined_with(seen)
+        # What is small in a large photo was looked for before, if anybody did.
+        finder, in_parts = networks.face_finder(), seen is None
+        here = search_faces(result.color, finder, monitor, in_parts=in_parts)
+        found = here.joined_with(seen or [])
         for box in found.unclear:
             monitor.note(
                 "face-skipped",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def test_every_face_of_a_large_group_is_found_once_and_in_its_place(
 ) -> None:
     # As if the photo had a hundred megapixels: its faces are too small in the reduced copy.
     monkeypatch.setattr(faces, "WORKING_PIXELS", SIDE * SIDE)
-    monkeypatch.setattr(faces, "TILE", 3 * SIDE)
+    monkeypatch.setattr(faces, "PART", 3 * SIDE)
     found = boxes_in(group(4, 5), finder)
     assert len(found) == 20
     (alone,) = boxes_in(portrait(), finder)
@@ -50,7 +52,7 @@ def test_a_face_that_fills_a_large_photo_is_found_once(
 ) -> None:
     large = cv2.resize(portrait(), (8 * SIDE, 8 * SIDE), interpolation=cv2.INTER_CUBIC)
     monkeypatch.setattr(faces, "WORKING_PIXELS", SIDE * SIDE)
-    monkeypatch.setattr(faces, "TILE", 3 * SIDE)
+    monkeypatch.setattr(faces, "PART", 3 * SIDE)
     found = boxes_in(np.asarray(large, np.uint8), finder)
     (alone,) = boxes_in(portrait(), finder)
     assert len(found) == 1
@@ -59,4 +61,24 @@ def test_a_face_that_fills_a_large_photo_is_found_once(
 
 def test_a_photo_that_is_searched_at_its_size_has_no_further_parts() -> None:
     gray = np.zeros((400, 500), np.uint8)
-    assert len(list(faces._views(gray, FOR_ENHANCEMENT))) == 1
+    assert len(list(faces._views(gray, FOR_ENHANCEMENT, in_parts=True))) == 1
+
+
+@pytest.mark.parametrize("length", [500, 719, 720, 721, 1000, 5000])
+def test_parts_cover_the_photo_and_share_enough(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "PART", 720)
+    spans = faces._spans(length, 200)
+    assert spans[0][0] == 0
+    assert spans[-1][1] == length
+    assert all(end - start <= 720 for start, end in spans)
+    assert all(a[1] - b[0] >= 199 for a, b in pairwise(spans))
+
+
+def test_a_search_without_parts_finds_what_the_reduced_photo_shows(
+    finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "WORKING_PIXELS", SIDE * SIDE)
+    found = search_faces(group(4, 5), finder, listening()[0], in_parts=False)
+    assert len(found.faces) < 20
