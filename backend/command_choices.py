@@ -30,7 +30,8 @@ def add_choices(parser: argparse.ArgumentParser, *, takes_mask: bool) -> _Contai
         "--no-whole-picture",
         dest="whole_picture",
         action="store_false",
-        help="leave everything outside scratches and faces as it is, to the last bit",
+        help="leave everything outside scratches and faces as it is, to the last bit (a JPEG is "
+        "compressed anew: name a .png or .tif after -o)",
     )
     what.add_argument(
         "--no-cleaning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,13 +31,18 @@ LARGEST_STRIP_BYTES_BESIDE = 2**27
 LEAST_CACHE_BYTES, LARGEST_CACHE_BYTES = 2**28, 2**30
 """Results of the bundled weights for a picture of 24 megapixels, and for all sizes in practice."""
 
+_CGROUPS = Path("/sys/fs/cgroup")
 _CGROUP_LIMITS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
     ),
 )
+"""Files with a container's limit and what it uses, and where the latter says how much of that are
+copies of files that the system gives up when memory is asked for."""
 
 
 def free_bytes(device: torch.device) -> int:
@@ -50,10 +56,12 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     free = int(psutil.virtual_memory().available)
-    for limit, used in _CGROUP_LIMITS:
+    for limit, used, details, copies in _CGROUP_LIMITS:
         # A container may have less than the computer shows; "max" and no file mean no limit.
         with suppress(OSError, ValueError):
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
+            most, taken = (int((_CGROUPS / name).read_text()) for name in (limit, used))
+            found = re.search(rf"^{copies} (\d+)$", (_CGROUPS / details).read_text(), re.MULTILINE)
+            free = min(free, most - taken + (int(found[1]) if found else 0))
     return max(0, free)
 
 

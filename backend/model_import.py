@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,7 +69,20 @@ def import_path(
     except WeightFileError as error:
         raise WeightsError.of(error) from error
     except OSError as error:
-        raise disk_error(path, error) from error
+        raise _fault(path, error) from error
+
+
+def _fault(source: Path, error: OSError) -> Exception:
+    """What is wrong with the disk: where the import comes from, or where it goes."""
+    named = None if error.filename is None else Path(os.fsdecode(error.filename))
+    is_written = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    is_elsewhere = named is not None and named != source and source not in named.parents
+    if is_written or is_elsewhere:
+        return disk_error(named if is_elsewhere and named else official_folder(), error)
+    return InputError(
+        f"{named or source} cannot be read ({error.strerror}): make it readable for you, or copy "
+        "it anew."
+    )
 
 
 def _import_folder(

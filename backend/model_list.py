@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.downloads.official import only_one, parts_of, size_of
+from backend.downloads.official import WITH_UNFINISHED, only_one, parts_of, size_of
 from backend.downloads.transfer import disk_error
 from backend.errors import InputError
 from models.registry import (
@@ -174,6 +174,9 @@ def remove(model: Model, say: Callable[[str], object]) -> None:
     if model.source == "official":
         (file,) = [file for file in official_files() if file.spec.network == model.name]
         paths += [folder / file.path, *parts_of(file, folder)]
+        if not any(other.path.is_file() for other in _official() if other.name != model.name):
+            # Whole archives, from servers that give no parts.
+            paths += folder.glob(WITH_UNFINISHED)
     paths.append(record_path(model.path))  # last, so that a model cut in half is still known
     existing = [path for path in dict.fromkeys(paths) if path.is_file()]
     with only_one(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import logging
 import os
@@ -122,16 +123,22 @@ def only_server() -> Iterator[None]:
         yield
 
 
+_CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
 def try_lock(file: IO[bytes]) -> bool:
-    """Take the lock of an open file, which ends with the process; false when another has it."""
+    """Take the lock of an open file, which ends with the process; false when another has it.
+
+    Some network disks cannot lock; there it counts as free, since nobody can have locked it.
+    """
     try:
         if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in _CANNOT_LOCK
     return True
 
 

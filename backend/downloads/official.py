@@ -41,7 +41,7 @@ from models.stored import (
 
 # What the file system and other programs may need meanwhile.
 SPARE_BYTES = 200_000_000
-ARCHIVES = "archive-*.zip"
+ARCHIVES, WITH_UNFINISHED = "archive-*.zip", "archive-*"
 
 
 @dataclass

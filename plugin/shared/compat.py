@@ -139,17 +139,23 @@ def process_exists(pid):
     return True
 
 
+_CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
 def try_lock(file):
     # type: (IO[Any]) -> bool
-    """Lock an open file for this process if it is free; the lock ends with the process."""
+    """Lock an open file for this process if it is free; the lock ends with the process.
+
+    Some network disks cannot lock; there it counts as free, since nobody can have locked it.
+    """
     try:
         if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (OSError, IOError):
-        return False
+    except (OSError, IOError) as error:
+        return error.errno in _CANNOT_LOCK
     return True
 
 

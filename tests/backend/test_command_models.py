@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import json
@@ -207,6 +208,42 @@ def test_remove_takes_all_of_it_away_parts_included(
     assert "detection: was not here" in text
     left = [path.name for path in data_folder().rglob("*") if path.is_file()]
     assert set(left) <= {".lock"}
+
+
+@pytest.mark.usefixtures("site")
+def test_remove_takes_whole_archives_with_the_last_official_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said(capsys, "download", "face_256", "vae_a", "--yes")
+    archive = official_folder() / "archive-0123.part"
+    archive.write_bytes(b"x")
+    said(capsys, "remove", "face_256")
+    assert archive.exists()
+    said(capsys, "remove", "official")
+    assert not archive.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "some.pth cannot be read (Input/output error)"),
+        (OSError(errno.EACCES, "denied", "/other/x"), "/other/x cannot be written (denied)"),
+        (OSError(errno.ENOSPC, "full"), "is full: free some space"),
+    ],
+)
+def test_a_fault_of_an_import_names_the_file_at_fault(
+    fault: OSError,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> str:
+        raise fault
+
+    monkeypatch.setattr("backend.model_import._import_file", fail)
+    file = save(tmp_path / "some.pth", b"x")
+    assert words in said(capsys, "import", str(file), code=1)
 
 
 def save(path: Path, body: bytes) -> Path:

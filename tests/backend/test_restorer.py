@@ -92,6 +92,24 @@ def test_the_free_memory_is_known_and_the_users_limit_goes_first() -> None:
         Options(memory_bytes=0)
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_copies_of_files_are_free_memory_of_a_container(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
+    limit, used, details, copies = memory._CGROUP_LIMITS[version]
+    for name, text in (
+        (limit, "3000000\n"),
+        (used, "2000000\n"),
+        (details, f"anon 1\n{copies} 500000\nx 7\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory.free_bytes(CPU) == 1_500_000
+    (tmp_path / limit).write_text("max\n")
+    assert memory.free_bytes(CPU) > 2**20
+
+
 @pytest.mark.parametrize("limit", [None, 3 * 10**7, 10**5])
 def test_the_restored_picture_does_not_depend_on_the_memory(
     limit: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

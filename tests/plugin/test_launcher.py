@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from backend import runtime
 from models import registry
 from plugin.shared import installation as installations
 from plugin.shared import protocol
 from plugin.shared.client import Client
-from plugin.shared.compat import process_exists
+from plugin.shared.compat import process_exists, try_lock
 from plugin.shared.errors import ConnectionLostError, NotInstalledError, StartError
 from plugin.shared.launcher import connect
 from tests.backend.running import ROOT, read_runtime
@@ -312,6 +314,19 @@ def test_a_long_log_is_set_aside(tmp_path: Path) -> None:
     assert log.read_bytes() == b"new"
     assert (tmp_path / "backend.log.1").stat().st_size == installations.MAX_LOG_BYTES + 1
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("fault", "is_free"), [(errno.ENOLCK, True), (errno.EWOULDBLOCK, False)])
+def test_a_disk_that_cannot_lock_counts_as_free(
+    fault: int, is_free: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(fault, "no")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("ab") as file:
+        assert try_lock(file) == is_free
+        assert runtime.try_lock(file) == is_free
 
 
 def test_the_lock_is_free_again_when_its_holder_dies(setup: Setup) -> None:
