@@ -59,7 +59,7 @@ def restore_whole_picture(
     faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
         places = marked(hole)
-        grain = photo_grain(source) if networks.has("restoration") else None
+        grain = photo_grain(image) if networks.has("restoration") else None
         result, _ = restore_global(
             image, places, networks, cleaning, is_filled=is_filled, grain=grain
         )

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "run-folder": "said where the program is started",
     "system-refused": "for photos and folders that the command line names",
     "http": "a path that the plug-in does not ask for",
+    "length": "for who has no token",
     "origin": "for web pages",
     "host": "for web pages",
     "token": "the plug-in reads it anew for each run",

@@ -59,7 +59,9 @@ const openFile = attempt(async (file) => {
 });
 
 async function openPhoto(photo, size) {
-  const mask = review?.photo.id === photo.id && review.hasMask ? review.mask : null;
+  // An empty mask would say that nothing is damaged.
+  const isKept = review?.photo.id === photo.id && (review.hasMask || review.mask.isPainted);
+  const mask = isKept ? review.mask : null;
   review?.close();
   byId("whole-size").checked = size === "whole";
   byId("whole-size").closest("label").hidden = !(photo.reduced && photo.showable);

@@ -325,9 +325,16 @@ def test_a_threshold_that_was_dragged_leaves_no_veil_behind(restored: Page) -> N
 def test_strokes_are_repaired_after_a_first_restoration_that_was_cancelled(
     page: Page, large_photo: Path
 ) -> None:
+    # At the moment in which there is a mask to paint on, and no layer yet.
+    page.run(
+        "const find = (selector) => document.querySelector(selector);"
+        "const timer = setInterval(() => {"
+        "  if (find('#tool-paint').disabled || find('#cancel').hidden) return;"
+        "  clearInterval(timer);"
+        "  find('#cancel').click();"
+        "}, 1);"
+    )
     page.drop(large_photo)
-    page.wait(lambda: page.find("#cancel").is_displayed())
-    page.find("#cancel").click()
     page.wait_for_status("Cancelled")
     take(page, "paint")
     page.drag(*WAY)
