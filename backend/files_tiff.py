@@ -127,7 +127,7 @@ def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
                 code="color-channels",
                 name=path.name,
             )
-        pixels = _decode(path, shown.index, page, samples)
+        pixels = _decode(path, shown.index, page, samples, planar=planar)
     if planar and pixels.ndim == 3 and pixels.shape[0] == samples:
         pixels = np.moveaxis(pixels, 0, 2)
     pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], samples)
@@ -138,14 +138,13 @@ def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _decode(path: Path, index: int, page: Any, samples: int) -> Any:
+def _decode(path: Path, index: int, page: Any, samples: int, *, planar: bool) -> Any:
     try:
         return page.asarray()
     except (ImportError, KeyError, ValueError) as error:
-        decoded = _decode_with_opencv(path, index) if int(page.planarconfig) != PLANES else None
+        decoded = None if planar else _decode_with_opencv(path, index)
         channels = 1 if decoded is None or decoded.ndim == 2 else decoded.shape[2]
-        is_known = int(page.compression) in BASELINE and int(page.planarconfig) != PLANES
-        if decoded is None and is_known:
+        if decoded is None and not planar and int(page.compression) in BASELINE:
             raise ValueError("the content is damaged") from error
         if decoded is None or decoded.dtype != np.uint16 or channels != samples:
             raise InputError(

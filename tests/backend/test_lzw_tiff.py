@@ -66,6 +66,14 @@ def test_channels_one_after_the_other_are_refused_and_not_mixed(tmp_path: Path) 
         load_picture(tmp_path / "planes.tif")
 
 
+def test_a_single_channel_is_read_however_it_is_called(tmp_path: Path) -> None:
+    pixels = noise(9, 11, 1, np.uint16)
+    write_lzw(tmp_path / "a.tif", pixels[..., 0], tiffinfo={284: 2})
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert int(file.pages.first.planarconfig) == 2
+    np.testing.assert_array_equal(load_picture(tmp_path / "a.tif").pixels, pixels)
+
+
 def test_a_name_that_is_no_utf8_is_no_obstacle(tmp_path: Path) -> None:
     pixels = noise(9, 11, 1, np.uint16)
     write_lzw(tmp_path / "a.tif", pixels[..., 0])

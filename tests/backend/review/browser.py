@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.backend.review.serving import PATIENCE_SECONDS
 from tests.backend.running import wait_until
+from tests.needs import require
 
 VIEW_SIZE = (1360, 860)
 # How the sentence begins that says a restoration has ended well.
@@ -25,13 +24,10 @@ DONE = "Restored in"
 
 def chromium() -> tuple[str, str]:
     """Paths of Chromium and its driver; skips where they are missing, and fails under CI."""
-    found = shutil.which("chromium"), shutil.which("chromedriver")
-    if found[0] is None or found[1] is None:
-        reason = "Chromium or chromedriver is missing: apt-get install chromium chromium-driver"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found[0], found[1]
+    program, driver = shutil.which("chromium") or "", shutil.which("chromedriver") or ""
+    lack = None if program and driver else "Chromium or chromedriver"
+    require(lack, "python tests/provision_chromium.py")
+    return program, driver
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.needs import require
 
 if importlib.util.find_spec("selenium") is not None:
     from selenium import webdriver
@@ -24,17 +25,13 @@ def missing() -> str | None:
         return "the package selenium"
     programs = ("chromium", "chromedriver")
     absent = [program for program in programs if shutil.which(program) is None]
-    return f"{' and '.join(absent)} (Debian: chromium-driver)" if absent else None
+    return " and ".join(absent) or None
 
 
 @pytest.fixture
 def browser() -> Iterator[WebDriver]:
     """A fresh browser with a window of 900 by 1000 pixels."""
-    lack = missing()
-    if lack is not None:
-        if os.environ.get("CI"):
-            pytest.fail(f"the page is not tested: there is no {lack}")
-        pytest.skip(f"there is no {lack}")
+    require(missing(), "python tests/provision_chromium.py, and the test packages")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for argument in (
