@@ -33,15 +33,20 @@ class Cache:
             inputs: on the CPU.
             compute: called when the result is not kept; nobody may change the result.
         """
+        return self.get_all(what, inputs, lambda: (compute(),))[0]
+
+    def get_all(
+        self, what: str, inputs: Sequence[Tensor], compute: Callable[[], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        """The same of a computation that returns several tensors, or none."""
         if self._limit == 0:
             return compute()
         key = _digest(what, inputs)
         found = self.recall(key)
-        if found is not None:
-            return found[0]
-        result = compute()
-        self.remember(key, (result,))
-        return result
+        if found is None:
+            found = compute()
+            self.remember(key, found)
+        return found
 
     def recall(self, key: bytes | str) -> tuple[Tensor, ...] | None:
         """What was last remembered under a key, unless it had to go; nobody may change it."""

@@ -9,6 +9,7 @@ from backend.alignment import AlignedFace, Face, feature_areas
 from backend.assembly import Assembly
 from backend.device import memory_errors_explained
 from backend.errors import InputError
+from backend.geometry import Box
 from backend.images import Mask, Picture
 from backend.networks import Networks
 from backend.options import Options
@@ -62,7 +63,7 @@ def restore(
         result = Assembly(photo, networks.name, on_event, is_cancelled)
         damage, faces = _find_damage(result, mask, options, networks)
         hole = damage if options.repair_scratches else np.zeros_like(damage)
-        _repair(result, hole, options, networks)
+        _repair(result, hole, faces, options, networks)
         if options.enhance_faces:
             _enhance_faces(result, hole, faces, options, networks)
         return result.finished()
@@ -91,17 +92,30 @@ def _find_damage(
         return result.add_mask(damage if given is None else np.maximum(damage, given)), faces
 
 
-def _repair(result: Assembly, hole: Mask, options: Options, networks: Networks) -> None:
+def _repair(
+    result: Assembly,
+    hole: Mask,
+    seen: list[Face] | None,
+    options: Options,
+    networks: Networks,
+) -> None:
     with result.stage("restoration") as monitor:
-        image, is_filled = result.image, networks.uses_model("inpainting") and bool(hole.any())
-        if is_filled:
-            image = fill(image, hole, networks, monitor.part(0, 2))
+
+        def faces() -> list[Box]:
+            found = seen
+            if found is None and networks.has_face_finder():
+                finder, part = networks.face_finder(), monitor.part(0, 8)
+                found = find_faces(result.color, finder, part, FOR_RECOGNITION)
+            return [face.box for face in found or []]
+
+        filled = fill(result.image, hole, networks, monitor.part(0, 2), faces)
+        if filled.image is not result.image:
             monitor = monitor.part(1, 2)
         if options.whole_picture:
             # The repair lies below, in the photo's own tone: it shows when "Restored" is hidden.
             restored = restore_whole_picture(
                 result.image,
-                image,
+                filled,
                 hole,
                 options,
                 networks,
@@ -110,7 +124,7 @@ def _repair(result: Assembly, hole: Mask, options: Options, networks: Networks) 
             )
             result.add_restored(restored)
         elif hole.any():
-            repaired, box = repair_scratches(image, hole, networks, monitor, is_filled=is_filled)
+            repaired, box = repair_scratches(filled, hole, networks, monitor)
             result.add_repair(repaired, hole, box)
 
 

@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.damage import HALF, Filled, marked
 from backend.geometry import Box
-from backend.images import Mask, bounding_box
+from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.stages.denoising import denoise
 from backend.stages.restoration import (
-    HALF,
     HOLE_GROWTH,
-    marked,
     repair_scratches,
     repaired_part,
     restore_global,
@@ -35,7 +34,7 @@ OnRepaired: TypeAlias = Callable[[Tensor, Box], None]
 
 def restore_whole_picture(
     source: Tensor,
-    image: Tensor,
+    filled: Filled,
     hole: Mask,
     options: Options,
     networks: Networks,
@@ -46,7 +45,7 @@ def restore_whole_picture(
 
     Args:
         source: (1, 3, H, W) in [0, 1], the photo.
-        image: the same, or with its damage filled by a model of the user's.
+        filled: the same, with what is left to be repaired.
         hole: (H, W), not 0 on damage.
         monitor: of the stage.
         on_repaired: gets the repaired damage before the tone is restored, if there is any.
@@ -55,29 +54,21 @@ def restore_whole_picture(
         A new (1, 3, H, W), not clipped.
     """
     cleaning, toning = monitor.part(0, 2), monitor.part(1, 2)
-    is_filled = image is not source
+    image, left = filled
     faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
-        places = marked(hole)
         grain = photo_grain(image) if networks.has("restoration") else None
-        result, _ = restore_global(
-            image, places, networks, cleaning, is_filled=is_filled, grain=grain
-        )
+        result, _ = restore_global(image, left, networks, cleaning, grain=grain)
         # With what the networks were told beside it.
-        faint = dilate(((places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
+        faint = dilate(((marked(hole) > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):
-            # What a model filled is cleaned like all the rest.
-            untouched = np.zeros_like(places) if is_filled else places
-            keep_texture(result, image, untouched, grain)
+            keep_texture(result, image, left, grain)
     else:
         result = source.clone()
         if hole.any():
-            box = bounding_box(hole)
-            repaired = image[..., box.slices[0], box.slices[1]]
-            if not is_filled:
-                repaired, box = repair_scratches(image, hole, networks, cleaning.part(0, 2))
+            repaired, box = repair_scratches(filled, hole, networks, cleaning.part(0, 2))
             _put(result, repaired, box, hole)
             on_repaired(repaired, box)
         if options.cleaning:

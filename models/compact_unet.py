@@ -154,10 +154,17 @@ class RestorationUNet(CompactUNet):
         )
 
     def forward(self, filled: Tensor, mask: Tensor, photo: Tensor, grain: Tensor) -> Tensor:
+        change, _ = self.estimate(filled, mask, photo, grain)
+        return change
+
+    def estimate(
+        self, filled: Tensor, mask: Tensor, photo: Tensor, grain: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The change, and (B, 1, H, W), how much of what the photo shows is kept under the mask."""
         hidden = (photo - filled) * mask
         output = self.run(torch.cat([filled, mask, hidden, GRAIN_SCALE * grain], dim=1), mask)
-        change, kept = output[:, :3], F.softplus(output[:, 3:] + FIRST_KEPT)
-        return change + kept * hidden
+        kept = F.softplus(output[:, 3:] + FIRST_KEPT)
+        return output[:, :3] + kept * hidden, kept
 
 
 class CompactScratchUNet(CompactUNet):

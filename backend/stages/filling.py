@@ -1,4 +1,4 @@
-"""Stage 2, with a model of the user's: fill the damage before the picture is restored."""
+"""Stage 2, first half: fill what is better copied or invented than restored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.damage import Filled, marked
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.synthesis.large_holes import FindFaces, fill_large_holes
 from backend.tiling import run_tiled_as_memory_allows
 
 TILE, LEAST_TILE, OVERLAP = 768, 384, 192
@@ -19,18 +21,38 @@ TILE, LEAST_TILE, OVERLAP = 768, 384, 192
 MULTIPLE = 8
 
 
-def fill(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor) -> Tensor:
-    """Replace every pixel that is damaged, be it in part, by what the inpainting model invents.
+def fill(
+    image: Tensor,
+    damage: Mask,
+    networks: Networks,
+    monitor: Monitor,
+    find_faces: FindFaces = tuple,
+) -> Filled:
+    """Fill all damage with the user's model, or else large holes with what the photo shows.
+
+    The official weights do without: their mapping fills holes of any size.
 
     Args:
         image: (1, 3, H, W) in [0, 1].
-        damage: (H, W), not 0 where pixels are to be replaced.
-        networks: with a model for inpainting.
+        damage: (H, W), not 0 on damage.
+        networks: which of the three it is.
         monitor: of this part.
+        find_faces: see `fill_large_holes`.
 
     Returns:
-        (1, 3, H, W); `image` itself outside the damage.
+        The photo as it is outside the damage.
     """
+    if not damage.any():
+        return Filled(image, np.zeros_like(damage))
+    if networks.uses_model("inpainting"):
+        return Filled(_invented(image, damage, networks, monitor), np.zeros_like(damage))
+    if networks.has("restoration"):
+        return Filled(*fill_large_holes(image, marked(damage), networks, monitor, find_faces))
+    return Filled(image, marked(damage))
+
+
+def _invented(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor) -> Tensor:
+    """Every pixel that is damaged, be it in part, as the inpainting model invents it."""
     module = networks.model("inpainting").module
     mask = torch.from_numpy((damage > 0).astype(np.float32))[None, None]
 

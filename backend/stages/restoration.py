@@ -6,13 +6,13 @@ between their latent spaces.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from backend.cleaner import clean
+from backend.damage import Filled, is_filled
 from backend.geometry import Box
 from backend.holes import hole_groups, paint_white
 from backend.images import Mask, bounding_box
@@ -31,37 +31,8 @@ EXACT_REPAIR_PIXELS = 1_000_000
 """Size up to which scratches are repaired by way of the whole picture, where the weights compute
 statistics over it. In larger ones only regions with damage run, with the statistics of a copy."""
 
-HALF = 128
-"""From this value of a soft mask on a pixel is taken as damaged."""
-
-LEAST = 8
-"""A place where the mask is fainter throughout is none: its repair could not be seen."""
-
 HOLE_GROWTH = 1
 """Pixels around it are partly damaged, and would be continued into the hole."""
-
-
-def marked(damage: Mask) -> Mask:
-    """What the networks are to take as damaged, of a soft mask of a whole picture.
-
-    Args:
-        damage: (H, W), 0 to 255.
-
-    Returns:
-        (H, W), 0 or 1: where the mask is half or more; of a place that is selected in part only,
-        where it has half of its own highest value.
-    """
-    result = (damage >= HALF).astype(np.uint8)
-    if not ((damage >= LEAST) & (damage < HALF)).any():
-        return result
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats((damage >= LEAST).astype(np.uint8))
-    faint = np.setdiff1d(np.unique(labels), labels[damage >= HALF])
-    for label in faint[faint > 0]:
-        x, y, width, height = (int(value) for value in boxes[label, :4])
-        box = Box(x, y, x + width, y + height).slices
-        place = np.where(labels[box] == label, damage[box], 0)
-        result[box] |= (place * 2 >= place.max()).astype(np.uint8)
-    return result
 
 
 def restore_global(
@@ -71,7 +42,6 @@ def restore_global(
     monitor: Monitor,
     *,
     needed: Mask | None = None,
-    is_filled: bool = False,
     restorer: Restorer | None = None,
     grain: GrainLevel | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -83,8 +53,6 @@ def restore_global(
         networks: with "restoration", or with encoder, mapping and decoder.
         monitor: of the stage.
         needed: (H, W), tiles where it is 0 everywhere are left out; None takes all.
-        is_filled: the damaged pixels have been filled by a model of the user's, and are restored
-            like all others.
         restorer: of the picture that `image` is a part of, where the weights have a mapping.
         grain: of the picture, where the weights have "restoration"; None: it shows none.
 
@@ -95,7 +63,7 @@ def restore_global(
     def is_needed(box: Box) -> bool:
         return needed is None or bool(needed[box.slices].any())
 
-    hole = _hole(damage, is_filled=is_filled)
+    hole = _hole(damage)
     # A byte a pixel; what needs numbers converts its part.
     mask = torch.from_numpy(hole)[None, None]
     if networks.has("restoration"):
@@ -108,10 +76,8 @@ def restore_global(
     return Restorer(networks, mapping).whole(filled, mask, monitor), torch.ones_like(mask)
 
 
-def _hole(damage: Mask, *, is_filled: bool) -> Mask:
+def _hole(damage: Mask) -> Mask:
     """(H, W), 1 where the networks are told that the picture is damaged, else 0."""
-    if is_filled:
-        return np.zeros_like(damage)
     return dilate((damage > 0).astype(np.uint8), HOLE_GROWTH)
 
 
@@ -168,26 +134,24 @@ def repaired_part(
 
 
 def repair_scratches(
-    image: Tensor,
-    damage: Mask,
-    networks: Networks,
-    monitor: Monitor,
-    *,
-    is_filled: bool = False,
+    filled: Filled, damage: Mask, networks: Networks, monitor: Monitor
 ) -> tuple[Tensor, Box]:
     """Restore the damaged pixels alone, in the tone of the untouched picture.
 
+    What has been filled stays as it is, with the grain of the photo.
+
     Args:
-        image: (1, 3, H, W) in [0, 1].
+        filled: the photo, with what is left to be repaired.
         damage: (H, W) with at least one pixel that is not 0.
         networks: as for `restore_global`.
         monitor: of the stage.
-        is_filled: see `restore_global`.
 
     Returns:
         (1, 3, h, w) of the box around the damage, and the box.
     """
-    box, places = bounding_box(damage), marked(damage)
+    box, (image, left) = bounding_box(damage), filled
+    if not left.any():
+        return image[..., box.slices[0], box.slices[1]], box
     restorer, regions = None, [whole_region(damage, box)]
     # With the U-Net each restored pixel depends on its surroundings alone.
     is_local = networks.has("restoration")
@@ -195,18 +159,19 @@ def repair_scratches(
         regions = list(damaged_regions(damage))
         if not is_local:
             preparing, monitor = monitor.part(0, 2), monitor.part(1, 2)
-            restorer = _restorer_of_parts(image, places, networks, preparing, is_filled=is_filled)
+            restorer = _restorer_of_parts(image, left, networks, preparing)
     patchwork = Patchwork(box)
     for index, region in enumerate(regions):
+        if not left[region.core.slices].any():
+            continue
         rows, columns = region.around.slices
         part, hole = image[..., rows, columns], damage[region.around.slices]
         restored, coverage = restore_global(
             part,
-            places[region.around.slices],
+            left[region.around.slices],
             networks,
             monitor.part(index, len(regions)),
             needed=region.needed,
-            is_filled=is_filled,
             restorer=restorer,
             grain=photo_grain(part) if is_local else None,
         )
@@ -214,14 +179,16 @@ def repair_scratches(
         matched = match_tone(_values(restored), _values(part), known)
         patchwork.add(region, matched[region.core_within.slices])
         monitor.check()
-    repaired = patchwork.finished(_values(image)[box.slices])
+    photo = _values(image)[box.slices]
+    repaired = patchwork.finished(photo)
+    np.copyto(repaired, photo, where=is_filled(damage, left)[box.slices][..., None])
     return torch.from_numpy(repaired).permute(2, 0, 1)[None], box
 
 
 def _restorer_of_parts(
-    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, *, is_filled: bool
+    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor
 ) -> Restorer:
-    hole = _hole(damage, is_filled=is_filled)
+    hole = _hole(damage)
     restorer = Restorer(networks, choose_mapping(networks, bool(hole.any())))
     mask = torch.from_numpy(hole)[None, None]
     return restorer.for_parts_of(paint_holes(image, hole), mask, monitor)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from backend import regions, restorer
+from backend.damage import Filled, marked
 from backend.geometry import Size
 from backend.regions import damaged_regions
 from backend.restorer import Restorer
@@ -48,6 +49,7 @@ def test_a_region_by_region_repair_is_close_to_the_whole(
 ) -> None:
     image, damage = torch.rand(1, 3, 480, 800) * 0.1 + 0.4, lines(480, 800)
     networks = random_networks(strength=0.1)
+    unfilled = Filled(image, marked(damage))
     parts: list[tuple[int, ...]] = []
     cleaned = restoration.clean
 
@@ -56,11 +58,11 @@ def test_a_region_by_region_repair_is_close_to_the_whole(
         return cleaned(image, *others)
 
     monkeypatch.setattr(restoration, "clean", noted)
-    by_region, box = repair_scratches(image, damage, networks, listening()[0])
+    by_region, box = repair_scratches(unfilled, damage, networks, listening()[0])
     assert len(parts) > 5
     assert max(height * width for _, _, height, width in parts) < 0.25 * 480 * 800
     monkeypatch.setattr(regions, "BLOCK", 10_000)
-    at_once, same_box = repair_scratches(image, damage, networks, listening()[0])
+    at_once, same_box = repair_scratches(unfilled, damage, networks, listening()[0])
     assert box == same_box
     hole = torch.from_numpy(damage[box.slices] > 0)
     difference = (by_region - at_once).abs()[0, :, hole]
@@ -78,6 +80,7 @@ def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistic
         monkeypatch.setattr(restorer, name, value)
     image, damage = photo()
     damage[:, :150] = 0
+    unfilled = Filled(image, marked(damage))
     sizes: list[int] = []
     tiles = Restorer.tiles
 
@@ -87,7 +90,7 @@ def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistic
         return tiles(self, image, *others)
 
     monkeypatch.setattr(Restorer, "tiles", noted)
-    repaired, box = repair_scratches(image, damage, official(), listening()[0])
+    repaired, box = repair_scratches(unfilled, damage, official(), listening()[0])
     assert sizes
     assert max(sizes) < damage.size
     assert repaired.shape[2:] == box.size.shape

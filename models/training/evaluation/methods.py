@@ -12,6 +12,7 @@ from backend.geometry import Size
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
+from backend.stages.filling import fill
 from backend.stages.scratches import damage_probability, working_size
 from backend.tensors import luminance
 from backend.whole_picture import restore_whole_picture
@@ -58,8 +59,9 @@ def ours(networks: Networks, options: Options | None = None) -> Repair:
         hole = np.asarray(damage * 255, dtype=np.uint8)
         x = as_tensor(image)[None]
         with torch.inference_mode():
+            filled = fill(x, hole, networks, silent_monitor())
             output = restore_whole_picture(
-                x, x, hole, options or Options(), networks, silent_monitor()
+                x, filled, hole, options or Options(), networks, silent_monitor()
             )
         return np.asarray(output[0].permute(1, 2, 0).clamp(0, 1).numpy(), dtype=np.float32)
 
