@@ -27,7 +27,7 @@ from backend.synthesis.patch_field import Picture
 from backend.synthesis.pyramid import synthesize
 from backend.synthesis.sizes import depth, enlarge, reduce
 
-THICK = 16
+THICK = 12
 """Distance of a pixel from what is known, in pixels, from which on the damage is a large hole."""
 
 ROUND = 4

@@ -20,16 +20,17 @@ from backend.demo import age, load_portrait
 from backend.device import choose_device
 from backend.face_finder import FaceFinder
 from backend.networks import Networks
+from backend.options import Options
 from models.registry import bundled_folder, resolve_weights
 from models.training.align_faces import aligned_faces
-from models.training.datasets import PicturePool
+from models.training.datasets import PicturePool, as_tensor, from_bgr
 from models.training.degradations.faces import SIDES
 from models.training.degradations.marks import FloatArray, Sprites, load_sprites
 from models.training.evaluation import blended
 from models.training.evaluation.faces import STEPS, Judge
-from models.training.evaluation.methods import Repair, classical, ours, unchanged
+from models.training.evaluation.methods import Repair, classical, ours, telea, unchanged
 from models.training.evaluation.metrics import PerceptualDistance
-from models.training.evaluation.pictures import degraded_pictures
+from models.training.evaluation.pictures import degraded_pictures, torn
 from models.training.evaluation.report import fitted, joined, zoomed
 from models.training.settings import DATA
 
@@ -37,6 +38,8 @@ PORTRAIT = "astronaut.png"
 PHOTOS = (PORTRAIT, "camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
 PLACES = ((0.35, 0.1), (0.55, 0.2), (0.6, 0.4), (0.5, 0.5), (0.55, 0.65))
 """Of the parts that are shown at 2x."""
+
+TORN = ("camera.png", PORTRAIT, "coffee.png")
 
 LONGEST_SIDE = 512
 QUALITY = 80
@@ -52,6 +55,7 @@ def main() -> None:
     sprites = load_sprites(chosen.data / "train" / "damage", "test")
     picture_photos(chosen.output / "photos.webp", examples, networks, sprites)
     distance = PerceptualDistance(chosen.data / "perceptual")
+    picture_torn(chosen.output / "torn.webp", examples, networks)
     picture_faces(chosen.output / "faces.webp", examples / PORTRAIT, networks, distance)
     picture_blended(chosen.output / "blended.webp", networks)
 
@@ -74,6 +78,21 @@ def picture_photos(path: Path, examples: Path, networks: Networks, sprites: Spri
         rows.append([fitted(made["aged"]), fitted(made["ours"]), *parts])
     columns = ["aged", "ours", *(f"{name}, 2x" for name in (*methods, "clean"))]
     _save(joined(columns, rows), path)
+
+
+def picture_torn(path: Path, examples: Path, networks: Networks) -> None:
+    """Photos of which large parts are gone: filled by Telea's method and by ours."""
+    ours_alone = ours(networks, Options(tone=False))
+    rows = []
+    for number, name in enumerate(TORN):
+        with Image.open(examples / name) as opened:
+            clean = from_bgr(np.asarray(opened.convert("RGB"))[..., ::-1])
+        aging = torn(as_tensor(clean)[None], np.random.default_rng(number))
+        given = np.asarray(aging.image[0].permute(1, 2, 0).numpy(), np.float32)
+        damage = aging.mask[0, 0].numpy().astype(np.uint8)
+        made: list[FloatArray] = [given, telea(given, damage), ours_alone(given, damage), clean]
+        rows.append([fitted(image) for image in made])
+    _save(joined(["torn", "Telea", "ours", "as it was"], rows), path)
 
 
 def picture_faces(

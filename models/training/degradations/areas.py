@@ -48,6 +48,35 @@ def draw_holes(shape: tuple[int, int], rng: np.random.Generator, share: float) -
     return holes
 
 
+def draw_tears(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """What a print loses: a corner, a fold across it, and a place where something stuck to it.
+
+    Args:
+        shape: (H, W).
+        rng: source of all choices.
+
+    Returns:
+        (H, W) float32, 0 or 1.
+    """
+    height, width = shape
+    side = min(shape)
+    canvas: ByteArray = np.zeros(shape, np.uint8)
+    across, down = rng.uniform(0.15, 0.3, 2) * side
+    corner = np.array([[0, 0], [across, 0], [0.4 * across, 0.35 * down], [0, down]])
+    rows = np.linspace(0, width, 5)
+    fold = np.stack([rows, height * rng.uniform(0.3, 0.7) + rng.normal(0, 0.03 * side, 5)], axis=1)
+    cv2.polylines(canvas, [fold.round().astype(np.int32)], False, 1, round(0.07 * side))
+    axes = (rng.uniform(0.05, 0.1, 2) * side).round().astype(int)
+    centre = (rng.uniform(0.2, 0.8, 2) * (width, height)).round().astype(int)
+    cv2.ellipse(canvas, centre.tolist(), axes.tolist(), rng.uniform(0, 180), 0, 360, 1, -1)
+    cv2.fillPoly(canvas, [corner.round().astype(np.int32)], 1)
+    if rng.random() < 0.5:
+        canvas = canvas[:, ::-1]
+    if rng.random() < 0.5:
+        canvas = canvas[::-1]
+    return canvas.astype(np.float32)
+
+
 def _strokes(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
     """One to three strokes of a brush, dots among them."""
     canvas: ByteArray = np.zeros(shape, np.uint8)

@@ -13,17 +13,22 @@ from torch import Tensor
 from models.training.datasets import PicturePool, as_tensor, from_bgr
 from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
-from models.training.degradations.areas import draw_holes
+from models.training.degradations.areas import draw_holes, draw_tears
 from models.training.degradations.dice import Dice
 from models.training.degradations.lookalikes import draw_lookalikes
 from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
 from models.training.degradations.painting import add_marks, lay_over
 
-Preset = Literal["original", "photo", "paper", "shading", "scratches"]
-PRESETS: tuple[Preset, ...] = ("original", "photo", "paper", "shading", "scratches")
+Preset = Literal["original", "photo", "paper", "shading", "scratches", "torn"]
+PRESETS: tuple[Preset, ...] = ("original", "photo", "paper", "shading", "scratches", "torn")
+DAMAGE_ALONE: tuple[Preset, ...] = ("scratches", "torn")
 
 # Different from every seed of training, whose seeds begin with the run's own small number.
 _SEED = 7700
+
+
+PAPER = 0.95
+"""What is seen where a print is torn."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,17 @@ class Degraded:
 
 
 def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> Iterator[Degraded]:
-    """Each picture of the pool, degraded by a recipe; "scratches" are marks alone."""
+    """Each picture of the pool, degraded by a recipe; "scratches" are marks alone, "torn" holes."""
     for number, levels in enumerate(pool.pictures):
         seed = [_SEED, PRESETS.index(preset), number]
         dice = Dice(seed)
         clean = _batch(from_bgr(levels))
-        if preset in ("photo", "shading", "scratches"):
-            clean = recipe.developed(clean, dice, own_contrast=preset == "scratches")
+        if preset in ("photo", "shading", *DAMAGE_ALONE):
+            clean = recipe.developed(clean, dice, own_contrast=preset in DAMAGE_ALONE)
         rng = np.random.default_rng(seed)
+        if preset == "torn":
+            yield _finished(clean, torn(clean, rng))
+            continue
         drawn = draw_marks(levels.shape[:2], rng, sprites)
         if preset == "paper":
             share = rng.uniform(*recipe.PAPER_HOLES)
@@ -68,6 +76,15 @@ def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> It
             aging = Aging.of(clean)
             add_marks(aging, paint)
         yield _finished(clean, aging)
+
+
+def torn(clean: Tensor, rng: np.random.Generator) -> Aging:
+    """(1, 3, H, W) that shows the paper where the picture is gone."""
+    aging = Aging.of(clean)
+    height, width = clean.shape[2:]
+    aging.mask = torch.from_numpy(draw_tears((height, width), rng))[None, None]
+    aging.image = torch.where(aging.mask > 0, PAPER, clean)
+    return aging
 
 
 def marked_pictures(

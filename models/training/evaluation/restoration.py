@@ -15,7 +15,13 @@ from models.training.evaluation.metrics import (
     ratio,
     similarity,
 )
-from models.training.evaluation.pictures import PRESETS, Degraded, Preset, degraded_pictures
+from models.training.evaluation.pictures import (
+    DAMAGE_ALONE,
+    PRESETS,
+    Degraded,
+    Preset,
+    degraded_pictures,
+)
 from models.training.evaluation.report import Report, Table, fitted, zoomed
 
 Methods = dict[str, Repair]
@@ -26,6 +32,7 @@ _TEXTS: dict[Preset, str] = {
     "paper": "The four operations, known marks and holes, fading and toning.",
     "shading": "Complex shading alone: fading, clouds, vignettes, casts, yellowing, stains.",
     "scratches": "Known marks alone on otherwise clean pictures.",
+    "torn": "A lost corner, a wide fold and a hole, known, on otherwise clean pictures.",
 }
 
 
@@ -45,7 +52,7 @@ def report_restoration(
     """
     for preset in PRESETS:
         pictures = list(degraded_pictures(photos, preset, sprites))
-        chosen = {**methods, "Telea": telea, **repairs} if preset == "scratches" else methods
+        chosen = {**methods, "Telea": telea, **repairs} if preset in DAMAGE_ALONE else methods
         table = Table(["method", "PSNR", "SSIM", "perceptual", "PSNR inside", "PSNR outside"])
         for name, repair in chosen.items():
             table.rows.append([name, *_cells(pictures, repair, distance)])

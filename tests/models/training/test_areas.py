@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.training.degradations.areas import COVERED_SHARE, SELECTED_SHARE, draw_holes
+from models.training.degradations.areas import (
+    COVERED_SHARE,
+    SELECTED_SHARE,
+    draw_holes,
+    draw_tears,
+)
 from models.training.degradations.areas import draw_selection as draw
 
 
@@ -23,3 +28,12 @@ def test_holes_cover_the_share_and_not_all(share: float) -> None:
     holes = draw_holes((96, 96), np.random.default_rng(1), share)
     assert set(np.unique(holes)) <= {0.0, 1.0}
     assert share <= holes.mean() < share + 0.3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tears_take_a_corner_a_fold_and_a_place(seed: int) -> None:
+    tears = draw_tears((200, 300), np.random.default_rng(seed))
+    assert set(np.unique(tears)) == {0.0, 1.0}
+    assert 0.05 < tears.mean() < 0.25
+    assert sum(tears[y, x] for y in (0, -1) for x in (0, -1)) == 1
+    assert tears.any(axis=0).all()

@@ -208,10 +208,13 @@ def test_the_cards_pictures_show_every_photo_and_step(tmp_path: Path) -> None:
     examples = Path(skimage.__file__).parent / "data"
     card_pictures.picture_photos(tmp_path / "photos.webp", examples, random_networks(), sprites)
     card_pictures.picture_blended(tmp_path / "blended.webp", random_networks())
+    card_pictures.picture_torn(tmp_path / "torn.webp", examples, random_networks())
     with (
         Image.open(tmp_path / "photos.webp") as photos,
         Image.open(tmp_path / "blended.webp") as blended,
+        Image.open(tmp_path / "torn.webp") as torn,
     ):
+        assert torn.size == (4 * 260, 22 + 3 * 260)
         assert photos.size == (6 * 260, 22 + 5 * 260)
         assert blended.size == (3 * 260, 22 + 260)
         # Wide columns of one colour are what a missing picture looks like.
