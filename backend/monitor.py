@@ -37,7 +37,8 @@ class Monitor:
         self._on_event = on_event
         self._is_cancelled = is_cancelled
         self._start, self._end = start, end
-        self._reported = -1.0
+        # Shared by all parts: what was reported is never taken back.
+        self._reported = [-1.0]
 
     def check(self) -> None:
         """Raises Cancelled when the user has stopped the job."""
@@ -52,8 +53,9 @@ class Monitor:
         """
         self.check()
         whole = self._start + (self._end - self._start) * min(1.0, fraction)
-        if whole >= self._reported + SMALLEST_STEP or (fraction >= 1 and whole > self._reported):
-            self._reported = whole
+        reported = self._reported[0]
+        if whole >= reported + SMALLEST_STEP or (fraction >= 1 and whole > reported):
+            self._reported[0] = whole
             self._on_event(Progress(self._stage, whole))
 
     def note(self, code: str, template: str, **parameters: str | int | float) -> None:
@@ -64,7 +66,9 @@ class Monitor:
         """The monitor of one of `count` equal parts."""
         span = (self._end - self._start) / count
         start = self._start + span * index
-        return Monitor(self._stage, self._on_event, self._is_cancelled, start, start + span)
+        part = Monitor(self._stage, self._on_event, self._is_cancelled, start, start + span)
+        part._reported = self._reported
+        return part
 
     @contextmanager
     def watching(self, *networks: nn.Module) -> Iterator[None]:

@@ -6,14 +6,21 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
+from backend.monitor import Monitor
 from backend.synthesis.patch_field import NONE, RADIUS, Match
 
-CHUNK = 1_000_000
+CHUNK = 250_000
 """Pixels that are computed at once."""
 
 
 def with_detail(
-    photo: Tensor, small: Tensor, filled: Tensor, match: Match, hole: Tensor, factor: int
+    photo: Tensor,
+    small: Tensor,
+    filled: Tensor,
+    match: Match,
+    hole: Tensor,
+    factor: int,
+    monitor: Monitor,
 ) -> Tensor:
     """Enlarge what was filled, and add what is finer in the photo where it was copied from.
 
@@ -24,13 +31,15 @@ def with_detail(
         match: where the patches of the hole came from.
         hole: (H, W) bool, at full size.
         factor: whole.
+        monitor: asked whether the user gave up.
 
     Returns:
-        (3, N) for the pixels of the hole, row by row.
+        (3, N) in [0, 1] for the pixels of the hole, row by row.
     """
     height, width = match.size
     parts = []
     for at in torch.split(hole.nonzero(), CHUNK):
+        monitor.check()
         y, x = at.unbind(1)
         # Patches are whole: at the picture's edge those count that cover its pixels.
         cell_y = (y // factor).clamp(RADIUS, height - 1 - RADIUS)
@@ -40,7 +49,7 @@ def with_detail(
         from_x = (x + factor * (match.x[row] - cell_x)).clamp(0, hole.shape[1] - 1)
         fine = photo[:, from_y, from_x] - _sampled(small, from_y, from_x, factor)
         parts.append(_sampled(filled, y, x, factor) + torch.where(row == NONE, 0, fine))
-    return torch.cat(parts, dim=1)
+    return torch.cat(parts, dim=1).clamp_(0, 1)
 
 
 def _sampled(small: Tensor, y: Tensor, x: Tensor, factor: int) -> Tensor:

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
 from backend.geometry import Box, Size
@@ -26,6 +27,10 @@ from backend.synthesis.guess import guess_hole
 from backend.synthesis.patch_field import Picture
 from backend.synthesis.pyramid import synthesize
 from backend.synthesis.sizes import depth, enlarge, reduce
+from backend.tensors import dilate
+
+HOLE_GROWTH = 1
+"""Pixels around it are partly damaged: they would stay as an outline, or be copied."""
 
 THICK = 12
 """Distance of a pixel from what is known, in pixels, from which on the damage is a large hole."""
@@ -33,7 +38,7 @@ THICK = 12
 ROUND = 4
 """Pixels of thinner damage around a thick place that are filled with it."""
 
-LEAST_INVENTED = 8
+LEAST_INVENTED = 10
 """The same of what is filled, where the photo shows the rest of a large hole."""
 
 CELL = 8
@@ -41,6 +46,9 @@ CELL = 8
 
 BLOCK_DEPTHS, LEAST_BLOCK = 8, 768
 """Side of what is filled at once, in depths of the hole and in pixels: a long one is cut."""
+
+BEYOND = 32
+"""Pixels of the hole that are filled with it and thrown away, so that no cut shows."""
 
 LEAST_CONTEXT = 128
 """Pixels around the hole from which patches are taken, at least; of a wide one half its width."""
@@ -75,13 +83,13 @@ class _Part(NamedTuple):
 
 
 def fill_large_holes(
-    image: Tensor, hole: Mask, networks: Networks, monitor: Monitor, find_faces: FindFaces
+    image: Tensor, damage: Mask, networks: Networks, monitor: Monitor, find_faces: FindFaces
 ) -> tuple[Tensor, Mask]:
-    """Fill the thick places of a hole where the photo shows nothing of use.
+    """Fill the thick places of the damage where the photo shows nothing of use.
 
     Args:
         image: (1, 3, H, W) in [0, 1].
-        hole: (H, W), 1 on damage, else 0.
+        damage: (H, W), 1 where the photo is damaged, else 0.
         networks: with "restoration".
         monitor: of this part.
         find_faces: asked where there are large holes; nothing of a face is copied to places beside
@@ -94,15 +102,19 @@ def fill_large_holes(
         K. He and J. Sun, "Statistics of patch offsets for image completion", ECCV 2012 (a small
         copy is filled, and the offsets are used at full size).
     """
+    hole = dilate(damage, HOLE_GROWTH)
     filled, left = image, hole
     blocks = list(_blocks(hole))
     faces: Sequence[Box] | None = None
     for index, box in enumerate(blocks):
         part = monitor.part(index, len(blocks))
+        monitor.check()
         around = _surroundings(box, Size(hole.shape[1], hole.shape[0]))
         rows, columns = around.slices
+        box = box.moved(-around.x0, -around.y0)
         damaged = torch.from_numpy(left[rows, columns] > 0)
         large = damaged & _thick(torch.from_numpy(hole[rows, columns] > 0), THICK)
+        large &= _inside(box.grown(BEYOND).clipped(around.size), large)
         if not bool(large.any()) or bool(damaged.all()):
             continue
         faces = find_faces() if faces is None else faces
@@ -115,10 +127,10 @@ def fill_large_holes(
         values, place = found
         if filled is image:
             filled, left = image.clone(), hole.copy()
-        wanted = place & _inside(box.moved(-around.x0, -around.y0), place)
+        wanted = place & _inside(box, place)
         filled[0, :, rows, columns][:, wanted] = values[:, wanted[place]]
         left[rows, columns][wanted.numpy()] = 0
-    return filled, left
+    return filled, left * damage
 
 
 def _blocks(hole: Mask) -> Iterator[Box]:
@@ -163,6 +175,10 @@ def _thick(hole: Tensor, least: int) -> Tensor:
     return hole & (depth(~middle) <= least + ROUND)
 
 
+def _grown(hole: Tensor) -> Tensor:
+    return F.max_pool2d(hole[None, None].float(), 3, 1, 1)[0, 0] > 0
+
+
 def _inside(box: Box, like: Tensor) -> Tensor:
     inside = torch.zeros_like(like)
     inside[box.slices] = True
@@ -171,7 +187,7 @@ def _inside(box: Box, like: Tensor) -> Tensor:
 
 def _usable(hole: Tensor, large: Tensor, faces: Sequence[Box]) -> Tensor:
     """(H, W) bool, what may be copied: no damage, and no face but one that is damaged itself."""
-    usable = ~hole
+    usable = ~_grown(hole)
     size = Size(hole.shape[1], hole.shape[0])
     for face in faces:
         place = face.grown(face.size.width // HAIR).clipped(size)
@@ -208,4 +224,4 @@ def _fill(part: _Part, networks: Networks, monitor: Monitor) -> tuple[Tensor, ..
         return ()
     if factor == 1:
         return filled[:, large], large
-    return with_detail(photo, small, filled, match, large, factor), large
+    return with_detail(photo, small, filled, match, large, factor, monitor), large

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
+from backend.monitor import Monitor
+
 RADIUS = 3
 SIDE = 2 * RADIUS + 1
 AREA = SIDE * SIDE
@@ -119,8 +121,12 @@ class PatchField:
         found = torch.where(row == NONE, NONE, self._source(y, x))
         self._nearest = torch.where(found == NONE, self._nearest, found)
 
-    def search(self, rounds: int) -> Tensor:
+    def search(self, rounds: int, monitor: Monitor) -> Tensor:
         """Improve all matches.
+
+        Args:
+            rounds: of asking all neighbours and searching at random; 0 measures alone.
+            monitor: asked whether the user gave up.
 
         Returns:
             (N,) squared distance of each patch to the one it is most similar to.
@@ -129,21 +135,26 @@ class PatchField:
         distance = ((patches - self._sources[self._nearest]) ** 2).sum(1)
         for _ in range(rounds):
             for jump in JUMPS:
+                monitor.check()
                 for dy, dx in STEPS:
                     self._try(patches, distance, self._from_neighbours(dy * jump, dx * jump))
             radius = max(self._height, self._width)
             while radius >= 1:
+                monitor.check()
                 self._try(patches, distance, self._at_random(radius))
                 radius //= NARROWING
         return distance
 
-    def vote(self, distance: Tensor, confidence: Tensor, sharpness: float) -> None:
+    def vote(
+        self, distance: Tensor, confidence: Tensor, sharpness: float, monitor: Monitor
+    ) -> None:
         """Give each pixel of the hole the mean of what the patches over it say.
 
         Args:
             distance: (N,) from `search`.
             confidence: (H, W), how much the patch around each pixel is trusted.
             sharpness: how much more the similar ones count; 0: all alike.
+            monitor: asked whether the user gave up.
         """
         typical = distance.median().clamp_min(1e-6)
         weight = torch.exp(-sharpness * distance / typical) * confidence[self.y, self.x] + 1e-8
@@ -152,6 +163,8 @@ class PatchField:
         chosen = self._sources[self._nearest, : 3 * AREA].view(-1, 3, AREA)
         for place in range(AREA):
             dy, dx = place // SIDE - RADIUS, place % SIDE - RADIUS
+            if dx == 0:
+                monitor.check()
             pixel = (self.y + dy) * self._width + self.x + dx
             total.index_add_(1, pixel, (chosen[:, :, place] * weight[:, None]).T)
             weights.index_add_(0, pixel, weight)

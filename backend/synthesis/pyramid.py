@@ -23,7 +23,7 @@ TRUST_FALLS = 1.3
 """Per pixel from the edge: what is known leads, and what was invented follows."""
 
 FARTHEST = 40
-SHARPNESS, LAST_SHARPNESS = 1.0, 3.0
+SHARPNESS, LAST_SHARPNESS = 1.0, 30.0
 
 
 def synthesize(picture: Picture, monitor: Monitor) -> tuple[Tensor, Match | None]:
@@ -66,16 +66,17 @@ def _fill(
     field.start(coarser)
     if coarser is not None:
         # The picture, enlarged, is soft; what its matches show at this size is not.
-        field.vote(field.search(0), trust, 0)
+        field.vote(field.search(0, monitor), trust, 0, monitor)
     for turn in range(turns):
         monitor.advance(turn / turns)
         rounds = FIRST_ROUNDS if coarser is None and turn == 0 else 1
         sharpness = SHARPNESS if turn < turns - 1 else LAST_SHARPNESS
-        field.vote(field.search(rounds), trust, sharpness)
+        field.vote(field.search(rounds, monitor), trust, sharpness, monitor)
 
 
 def _halvings(hole: Tensor) -> int:
-    deepest = float(depth(hole).max())
+    # Where all is hole nothing is near; OpenCV then says a number without end.
+    deepest = min(float(depth(hole).max()), max(hole.shape))
     return max(0, int(np.log2(max(deepest, 1) / COARSEST_DEPTH)))
 
 

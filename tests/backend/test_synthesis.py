@@ -74,8 +74,8 @@ def test_the_search_finds_what_an_exhaustive_one_finds() -> None:
     picture = with_hole(smooth, middle(48, 64, 18))
     field = PatchField(picture, torch.Generator().manual_seed(1))
     field.start(None)
-    begin = field.search(0)
-    found = field.search(6)
+    begin = field.search(0, listening()[0])
+    found = field.search(6, listening()[0])
     patches = field._patches(field.y, field.x)
     best = torch.cdist(patches, field._sources).square().min(1).values
     assert float((found - best).mean()) < 0.05 * float((begin - best).mean())
@@ -141,7 +141,7 @@ def test_detail_comes_from_where_the_patches_came_from(factor: int) -> None:
     small, small_hole = reduce(large, factor), reduce(hole[None].float(), factor)[0] > 0
     result, match = synthesize(with_hole(small, small_hole), listening()[0])
     assert match is not None
-    values = with_detail(large, small, result, match, hole, factor)
+    values = with_detail(large, small, result, match, hole, factor, listening()[0])
     wanted = large[:, hole]
     smooth = enlarge(result, factor, (large.shape[1], large.shape[2]))[:, hole]
     assert float((values - wanted).abs().mean()) < 0.5 * float((smooth - wanted).abs().mean())
