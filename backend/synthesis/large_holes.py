@@ -205,6 +205,7 @@ def _fill(part: _Part, networks: Networks, monitor: Monitor) -> tuple[Tensor, ..
     size = hole.shape[0], hole.shape[1]
     factor = int(np.ceil(np.sqrt(hole.numel() / MOST_PIXELS)))
     further = max(1, int(np.ceil(float(depth(hole)[large].max()) / (factor * GUESS_DEPTH))))
+    monitor.check()
     guess = guess_hole(photo, hole, factor * further, networks)
     monitor.check()
     shown = enlarge(guess.shown[None].float(), factor * further, size)[0] > 0.5

@@ -13,6 +13,7 @@ from backend.images import Mask, Picture
 from backend.networks import Networks
 from backend.options import Options
 from backend.pipeline import restore
+from backend.results import Event, Progress
 from backend.stages.filling import fill
 from backend.synthesis import large_holes
 from backend.synthesis.large_holes import HOLE_GROWTH, THICK, fill_large_holes
@@ -93,6 +94,21 @@ def test_outside_the_mask_the_repair_changes_nothing(networks: Networks, options
     ) > 0.3 * roughness(gravel(), hole)
     if not options.whole_picture:
         np.testing.assert_array_equal(result.final[hole == 0], pixels[hole == 0])
+
+
+def test_progress_never_falls_back(networks: Networks) -> None:
+    hole = disc(45)
+    pixels = (damaged(hole)[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    seen: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == "restoration":
+            seen.append(event.fraction)
+
+    restore(Picture(pixels), hole * 255, QUIET, networks, listen, lambda: False)
+    assert len(seen) > 10
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
 
 
 def test_scratches_are_left_to_the_network(networks: Networks) -> None:
