@@ -32,14 +32,14 @@ from backend.tensors import dilate
 HOLE_GROWTH = 1
 """Pixels around it are partly damaged: they would stay as an outline, or be copied."""
 
-THICK = 12
+THICK = 16
 """Distance of a pixel from what is known, in pixels, from which on the damage is a large hole."""
 
 ROUND = 4
 """Pixels of thinner damage around a thick place that are filled with it."""
 
 LEAST_INVENTED = 10
-"""The same of what is filled, where the photo shows the rest of a large hole."""
+"""The same distance, from what is known or shown, where the photo shows a part of a large hole."""
 
 CELL = 8
 """Where damage is thick there is a whole cell of this side in it."""
@@ -50,7 +50,7 @@ BLOCK_DEPTHS, LEAST_BLOCK = 8, 768
 BEYOND = 32
 """Pixels of the hole that are filled with it and thrown away, so that no cut shows."""
 
-LEAST_CONTEXT = 128
+LEAST_CONTEXT = 64
 """Pixels around the hole from which patches are taken, at least; of a wide one half its width."""
 
 GUESS_DEPTH = 12
@@ -58,7 +58,6 @@ GUESS_DEPTH = 12
 
 MOST_PIXELS = 250_000
 """In which patches are searched; of larger surroundings a smaller copy is filled."""
-
 
 HAIR = 4
 """Part of a face's width that its hair and chin reach over its box."""
