@@ -32,8 +32,9 @@ from backend.tensors import dilate
 HOLE_GROWTH = 1
 """Pixels around it are partly damaged: they would stay as an outline, or be copied."""
 
-THICK = 16
-"""Distance of a pixel from what is known, in pixels, from which on the damage is a large hole."""
+THICK, THICK_PART = 16, 120
+"""Distance of a pixel from what is known from which on the damage is a large hole: in pixels, and
+as a part of the photo's short side. In a large scan a wide scratch is still a scratch."""
 
 ROUND = 4
 """Pixels of thinner damage around a thick place that are filled with it."""
@@ -103,7 +104,8 @@ def fill_large_holes(
     """
     hole = dilate(damage, HOLE_GROWTH)
     filled, left = image, hole
-    blocks = list(_blocks(hole))
+    thick = max(THICK, min(hole.shape) // THICK_PART)
+    blocks = list(_blocks(hole, thick))
     faces: Sequence[Box] | None = None
     for index, box in enumerate(blocks):
         part = monitor.part(index, len(blocks))
@@ -112,7 +114,7 @@ def fill_large_holes(
         rows, columns = around.slices
         box = box.moved(-around.x0, -around.y0)
         damaged = torch.from_numpy(left[rows, columns] > 0)
-        large = damaged & _thick(torch.from_numpy(hole[rows, columns] > 0), THICK)
+        large = damaged & _thick(torch.from_numpy(hole[rows, columns] > 0), thick)
         large &= _inside(box.grown(BEYOND).clipped(around.size), large)
         if not bool(large.any()) or bool(damaged.all()):
             continue
@@ -132,7 +134,7 @@ def fill_large_holes(
     return filled, left * damage
 
 
-def _blocks(hole: Mask) -> Iterator[Box]:
+def _blocks(hole: Mask, thick: int) -> Iterator[Box]:
     """Boxes that cover all thick places, each no longer than what is filled at once."""
     height, width = hole.shape
     padded = np.pad(hole > 0, ((0, -height % CELL), (0, -width % CELL)), mode="edge")
@@ -146,7 +148,7 @@ def _blocks(hole: Mask) -> Iterator[Box]:
         own = labels[y : y + h, x : x + w] == label
         deepest = CELL * int(np.ceil(deep[y : y + h, x : x + w][own].max()))
         place = Box(x * CELL, y * CELL, (x + w) * CELL, (y + h) * CELL)
-        place = place.grown(THICK + ROUND).clipped(Size(width, height))
+        place = place.grown(thick + ROUND).clipped(Size(width, height))
         yield from _cut(place, max(LEAST_BLOCK, BLOCK_DEPTHS * deepest))
 
 

@@ -124,6 +124,16 @@ def test_scratches_are_left_to_the_network(networks: Networks) -> None:
     np.testing.assert_array_equal(left, hole)
 
 
+def test_in_a_large_scan_a_wide_scratch_is_a_scratch(networks: Networks) -> None:
+    hole = np.zeros((3000, 3000), np.uint8)
+    hole[1000:1040, 500:2500] = 1
+    filled, left = fill_large_holes(
+        torch.zeros(1, 3, 3000, 3000), hole, networks, listening()[0], tuple
+    )
+    np.testing.assert_array_equal(left, hole)
+    assert filled.shape == (1, 3, 3000, 3000)
+
+
 def test_an_arm_of_the_hole_is_left(networks: Networks) -> None:
     hole = disc(40)
     cv2.line(hole, (0, 200), (399, 200), 1, 7)
@@ -192,7 +202,7 @@ def test_a_long_hole_is_filled_piece_by_piece(
     hole = np.zeros((300, 400), np.uint8)
     hole[180:222] = 1
     hole[:, :20] = hole[:, -20:] = 0
-    assert len(list(large_holes._blocks(hole))) > 3
+    assert len(list(large_holes._blocks(hole, THICK))) > 3
     filled, left = fill_large_holes(damaged(hole), hole, networks, listening()[0], tuple)
     # But for its sharp corners, which are scratches in size.
     assert left.sum() < 0.01 * hole.sum()
