@@ -15,6 +15,9 @@ from backend.images import Mask
 HALF = 128
 """From this value of a soft mask on a pixel is taken as damaged."""
 
+HOLE_GROWTH = 1
+"""Pixels around damage are partly damaged: they would be continued into it, or be copied."""
+
 LEAST = 8
 """A place where the mask is fainter throughout is none: its repair could not be seen."""
 
@@ -24,11 +27,24 @@ class Filled(NamedTuple):
 
     Attributes:
         image: (1, 3, H, W) in [0, 1]; what has been filled is cleaned like all the rest.
+        places: (H, W), 1 on all damage, else 0; from `marked`.
         left: (H, W), 1 on damage that is still to be repaired, else 0.
     """
 
     image: Tensor
+    places: Mask
     left: Mask
+
+    @property
+    def done(self) -> npt.NDArray[np.bool_]:
+        """(H, W), true on the damage that needs no network any more."""
+        return np.asarray(self.places > self.left)
+
+    @classmethod
+    def not_yet(cls, image: Tensor, damage: Mask) -> Filled:
+        """A photo of which nothing has been filled; `damage` is (H, W), 0 to 255."""
+        places = marked(damage)
+        return cls(image, places, places)
 
 
 def marked(damage: Mask) -> Mask:
@@ -52,8 +68,3 @@ def marked(damage: Mask) -> Mask:
         place = np.where(labels[box] == label, damage[box], 0)
         result[box] |= (place * 2 >= place.max()).astype(np.uint8)
     return result
-
-
-def is_filled(damage: Mask, left: Mask) -> npt.NDArray[np.bool_]:
-    """(H, W), true on the damage that needs no network any more; see `Filled`."""
-    return np.asarray((marked(damage) > 0) & (left == 0))

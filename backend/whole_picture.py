@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.damage import HALF, Filled, marked
+from backend.damage import HALF, HOLE_GROWTH, Filled
 from backend.geometry import Box
 from backend.images import Mask
 from backend.monitor import Monitor
@@ -17,7 +17,6 @@ from backend.networks import Networks
 from backend.options import Options
 from backend.stages.denoising import denoise
 from backend.stages.restoration import (
-    HOLE_GROWTH,
     repair_scratches,
     repaired_part,
     restore_global,
@@ -54,13 +53,13 @@ def restore_whole_picture(
         A new (1, 3, H, W), not clipped.
     """
     cleaning, toning = monitor.part(0, 2), monitor.part(1, 2)
-    image, left = filled
+    image, left = filled.image, filled.left
     faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
         grain = photo_grain(image) if networks.has("restoration") else None
         result, _ = restore_global(image, left, networks, cleaning, grain=grain)
         # With what the networks were told beside it.
-        faint = dilate(((marked(hole) > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
+        faint = dilate(((filled.places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
         if hole.any():
             on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.damage import Filled, marked
+from backend.damage import Filled
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
@@ -42,13 +42,16 @@ def fill(
     Returns:
         The photo as it is outside the damage.
     """
+    unfilled = Filled.not_yet(image, damage)
     if not damage.any():
-        return Filled(image, np.zeros_like(damage))
+        return unfilled
     if networks.uses_model("inpainting"):
-        return Filled(_invented(image, damage, networks, monitor), np.zeros_like(damage))
+        invented = _invented(image, damage, networks, monitor)
+        return Filled(invented, unfilled.places, np.zeros_like(damage))
     if networks.has("restoration"):
-        return Filled(*fill_large_holes(image, marked(damage), networks, monitor, find_faces))
-    return Filled(image, marked(damage))
+        filled, left = fill_large_holes(image, unfilled.places, networks, monitor, find_faces)
+        return Filled(filled, unfilled.places, left)
+    return unfilled
 
 
 def _invented(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backend.cleaner import clean
-from backend.damage import Filled, is_filled
+from backend.damage import HOLE_GROWTH, Filled
 from backend.geometry import Box
 from backend.holes import hole_groups, paint_white
 from backend.images import Mask, bounding_box
@@ -30,9 +30,6 @@ from models.registry import Network
 EXACT_REPAIR_PIXELS = 1_000_000
 """Size up to which scratches are repaired by way of the whole picture, where the weights compute
 statistics over it. In larger ones only regions with damage run, with the statistics of a copy."""
-
-HOLE_GROWTH = 1
-"""Pixels around it are partly damaged, and would be continued into the hole."""
 
 
 def restore_global(
@@ -149,7 +146,7 @@ def repair_scratches(
     Returns:
         (1, 3, h, w) of the box around the damage, and the box.
     """
-    box, (image, left) = bounding_box(damage), filled
+    box, image, left = bounding_box(damage), filled.image, filled.left
     if not left.any():
         return image[..., box.slices[0], box.slices[1]], box
     restorer, regions = None, [whole_region(damage, box)]
@@ -181,7 +178,7 @@ def repair_scratches(
         monitor.check()
     photo = _values(image)[box.slices]
     repaired = patchwork.finished(photo)
-    np.copyto(repaired, photo, where=is_filled(damage, left)[box.slices][..., None])
+    np.copyto(repaired, photo, where=filled.done[box.slices][..., None])
     return torch.from_numpy(repaired).permute(2, 0, 1)[None], box
 
 

@@ -18,19 +18,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
+from backend.damage import HOLE_GROWTH
 from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.synthesis.detail import with_detail
 from backend.synthesis.guess import guess_hole
-from backend.synthesis.patch_field import Picture
+from backend.synthesis.patch_field import Incomplete
 from backend.synthesis.pyramid import synthesize
 from backend.synthesis.sizes import depth, enlarge, reduce
 from backend.tensors import dilate
-
-HOLE_GROWTH = 1
-"""Pixels around it are partly damaged: they would stay as an outline, or be copied."""
 
 THICK, THICK_PART = 16, 120
 """Distance of a pixel from what is known from which on the damage is a large hole: in pixels, and
@@ -102,6 +100,7 @@ def fill_large_holes(
         K. He and J. Sun, "Statistics of patch offsets for image completion", ECCV 2012 (a small
         copy is filled, and the offsets are used at full size).
     """
+    # Else an outline would stay.
     hole = dilate(damage, HOLE_GROWTH)
     filled, left = image, hole
     thick = max(THICK, min(hole.shape) // THICK_PART)
@@ -216,7 +215,7 @@ def _fill(part: _Part, networks: Networks, monitor: Monitor) -> tuple[Tensor, ..
     damaged = reduce(hole[None].float(), factor)[0] > 0
     small = reduce(photo, factor)
     expected = enlarge(guess.image, further, (damaged.shape[0], damaged.shape[1]))
-    start = Picture(
+    start = Incomplete(
         torch.where(damaged, expected, small),
         reduce(large[None].float(), factor)[0] > 0,
         reduce(usable[None].float(), factor)[0] == 1,

@@ -31,7 +31,7 @@ PLACE_WEIGHT = 0.2
 NONE = -1
 
 
-class Picture(NamedTuple):
+class Incomplete(NamedTuple):
     """A picture with a hole.
 
     Attributes:
@@ -82,7 +82,7 @@ class PatchField:
         TPAMI 29(3), 2007 (voting).
     """
 
-    def __init__(self, picture: Picture, generator: torch.Generator) -> None:
+    def __init__(self, picture: Incomplete, generator: torch.Generator) -> None:
         self.image = picture.image.clone()
         self._hole, self._generator = picture.hole, generator
         self._height, self._width = picture.size

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from backend.monitor import Monitor
-from backend.synthesis.patch_field import SIDE, Match, PatchField, Picture
+from backend.synthesis.patch_field import SIDE, Incomplete, Match, PatchField
 from backend.synthesis.sizes import depth, enlarge, reduce
 
 COARSEST_DEPTH = 6
@@ -26,7 +26,7 @@ FARTHEST = 40
 SHARPNESS, LAST_SHARPNESS = 1.0, 30.0
 
 
-def synthesize(picture: Picture, monitor: Monitor) -> tuple[Tensor, Match | None]:
+def synthesize(picture: Incomplete, monitor: Monitor) -> tuple[Tensor, Match | None]:
     """Fill a hole with patches of the picture.
 
     Args:
@@ -80,8 +80,8 @@ def _halvings(hole: Tensor) -> int:
     return max(0, int(np.log2(max(deepest, 1) / COARSEST_DEPTH)))
 
 
-def _reduced(picture: Picture, factor: int) -> Picture:
+def _reduced(picture: Incomplete, factor: int) -> Incomplete:
     """A smaller copy, in which what belongs to the hole in part is hole."""
     hole = reduce(picture.hole[None].float(), factor)[0] > 0
     usable = reduce(picture.usable[None].float(), factor)[0] == 1
-    return Picture(reduce(picture.image, factor), hole, usable)
+    return Incomplete(reduce(picture.image, factor), hole, usable)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from backend.damage import HOLE_GROWTH
 from backend.geometry import Box
 from backend.images import Mask, Picture
 from backend.networks import Networks
@@ -16,7 +17,7 @@ from backend.pipeline import restore
 from backend.results import Event, Progress
 from backend.stages.filling import fill
 from backend.synthesis import large_holes
-from backend.synthesis.large_holes import HOLE_GROWTH, THICK, fill_large_holes
+from backend.synthesis.large_holes import THICK, fill_large_holes
 from backend.tensors import dilate
 from tests.backend.restoring import listening
 
@@ -236,7 +237,7 @@ def test_small_photos_do_not_fail(networks: Networks, size: tuple[int, int]) -> 
     damage = np.full(size, 255, np.uint8)
     damage[0, 0] = 0
     image = torch.rand(1, 3, *size)
-    filled, left = fill(image, damage, networks, listening()[0])
+    filled, _, left = fill(image, damage, networks, listening()[0])
     assert filled.shape == image.shape
     assert left.shape == size
     assert bool(filled.isfinite().all())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backend import regions, restorer
-from backend.damage import Filled, marked
+from backend.damage import Filled
 from backend.geometry import Size
 from backend.regions import damaged_regions
 from backend.restorer import Restorer
@@ -49,7 +49,7 @@ def test_a_region_by_region_repair_is_close_to_the_whole(
 ) -> None:
     image, damage = torch.rand(1, 3, 480, 800) * 0.1 + 0.4, lines(480, 800)
     networks = random_networks(strength=0.1)
-    unfilled = Filled(image, marked(damage))
+    unfilled = Filled.not_yet(image, damage)
     parts: list[tuple[int, ...]] = []
     cleaned = restoration.clean
 
@@ -80,7 +80,7 @@ def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistic
         monkeypatch.setattr(restorer, name, value)
     image, damage = photo()
     damage[:, :150] = 0
-    unfilled = Filled(image, marked(damage))
+    unfilled = Filled.not_yet(image, damage)
     sizes: list[int] = []
     tiles = Restorer.tiles
 

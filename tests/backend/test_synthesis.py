@@ -11,7 +11,7 @@ from backend.errors import Cancelled
 from backend.monitor import Monitor
 from backend.synthesis import patch_field
 from backend.synthesis.detail import with_detail
-from backend.synthesis.patch_field import PatchField, Picture
+from backend.synthesis.patch_field import Incomplete, PatchField
 from backend.synthesis.pyramid import synthesize
 from backend.synthesis.sizes import depth, enlarge, reduce
 from models.filling import fill_smoothly
@@ -33,13 +33,13 @@ def middle(height: int = HEIGHT, width: int = WIDTH, margin: int = 32) -> Tensor
     return hole
 
 
-def with_hole(image: Tensor, hole: Tensor, usable: Tensor | None = None) -> Picture:
+def with_hole(image: Tensor, hole: Tensor, usable: Tensor | None = None) -> Incomplete:
     """The hole begins with the mean of what is around it."""
     mean = image[:, ~hole].mean(1)[:, None, None]
-    return Picture(torch.where(hole, mean, image), hole, ~hole if usable is None else usable)
+    return Incomplete(torch.where(hole, mean, image), hole, ~hole if usable is None else usable)
 
 
-def filled(picture: Picture) -> Tensor:
+def filled(picture: Incomplete) -> Tensor:
     result, match = synthesize(picture, listening()[0])
     assert match is not None
     return result
@@ -60,7 +60,7 @@ def test_each_side_goes_on_as_it_is() -> None:
     image[:, HEIGHT // 2 :] += 0.7
     hole = middle()
     smooth = fill_smoothly(image[None], hole[None, None].float())[0]
-    result = filled(Picture(smooth, hole, ~hole))
+    result = filled(Incomplete(smooth, hole, ~hole))
     light = result.mean(0)[hole].view(HEIGHT - 64, -1)
     # Nothing in between, as the smooth guess has it all over.
     assert float(((light < 0.35) | (light > 0.6)).float().mean()) > 0.95
