@@ -130,7 +130,7 @@ def fill_large_holes(
         wanted = place & _inside(box, place)
         filled[0, :, rows, columns][:, wanted] = values[:, wanted[place]]
         left[rows, columns][wanted.numpy()] = 0
-    return filled, left * damage
+    return filled, damage if filled is image else left * damage
 
 
 def _blocks(hole: Mask, thick: int) -> Iterator[Box]:
