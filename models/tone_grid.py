@@ -22,77 +22,108 @@ STATISTICS = 3 * _QUANTILES + 5 * _LIGHTS
 
 
 class ToneGrid(nn.Module):
-    """Estimate a bilateral grid of affine colour transforms from a small copy of the picture.
+    """Estimate a bilateral grid of affine colour transforms from a thumbnail of the picture.
 
-    x (B, 3, h, w) in [-1, 1] -> (B, 12, bins, h/8, w/8): for each place and brightness the change
-    of the colour transform from the identity. h and w are multiples of 32, about 256. The grid is
+    x (B, 3, h, w) in [-1, 1] -> (B, 12, bins, h/4, w/4): for each place and brightness the change
+    of the colour transform from the identity. h and w are multiples of 16, about 100. The grid is
     smooth, so applying it (`apply_grid`) changes tone and leaves detail as it is, at any size.
 
+    A U-Net down to a sixteenth of the thumbnail. It sees the logarithm of the luminance, too, in
+    which a cloud over the picture is a smooth field that is added.
+
     Args:
-        width: channels after the first halving; four times as many at an eighth of the size.
+        width: channels of all that is smaller than the thumbnail.
         bins: steps of brightness.
-        blocks: residual blocks at an eighth of the size.
-        wide_blocks: residual blocks at a thirty-second, where the network sees what the picture
-            shows, and so what is bright in it.
         statistics_width: of the layers that read `tone_statistics`. From them a lifted black or a
             tint is read off; from pixels it is learned only slowly.
 
     Source:
         M. Gharbi et al., "Deep bilateral learning for real-time image enhancement", ACM TOG 36(4),
-        2017.
+        2017, for grid and application.
     """
 
     def __init__(
         self,
         *,
-        width: int = 32,
+        width: int = 96,
         bins: int = 6,
-        blocks: int = 2,
-        wide_blocks: int = 2,
         statistics_width: int = 256,
     ) -> None:
         super().__init__()
         self.bins = bins
-        deep = 4 * width
+        first = width // 3
         self.local = nn.Sequential(
-            *_halving(3, width), *_halving(width, 2 * width), *_halving(2 * width, deep)
+            nn.Conv2d(4, first, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(first, 2 * first, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(2 * first, width, 4, stride=2, padding=1),
+            *_blocks(width, 1),
         )
-        self.wide = nn.Sequential(*_halving(deep, deep), *_halving(deep, deep))
-        self.wide_blocks = nn.ModuleList(_block(deep) for _ in range(wide_blocks))
-        self.everywhere = nn.Sequential(nn.Linear(2 * deep, deep), nn.LeakyReLU(0.1))
-        self.blocks = nn.ModuleList(_block(deep) for _ in range(blocks))
-        self.last = _silent(nn.Conv2d(deep, _COEFFICIENTS * bins, 1))
+        self.middle = nn.Sequential(_halving(width), *_blocks(width, 2))
+        self.wide = nn.Sequential(_halving(width), *_blocks(width, 3))
+        self.everywhere = nn.Linear(2 * width, width)
         self.statistics = nn.Sequential(
             nn.Linear(STATISTICS, statistics_width),
             nn.LeakyReLU(0.1),
             nn.Linear(statistics_width, statistics_width),
             nn.LeakyReLU(0.1),
         )
-        self.from_statistics = _silent(nn.Linear(statistics_width, deep))
+        self.from_statistics = _silent(nn.Linear(statistics_width, width))
+        self.middle_up = nn.Sequential(*_blocks(width, 3))
+        self.local_up = nn.Sequential(*_blocks(width, 1), nn.LeakyReLU(0.1))
+        self.last = _silent(nn.Conv2d(width, _COEFFICIENTS * bins, 1))
         self.last_of_statistics = _silent(nn.Linear(statistics_width, _COEFFICIENTS * bins))
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.local(x)  # (B, deep, h/8, w/8)
-        wide = self.wide(features)  # (B, deep, h/32, w/32)
-        for block in self.wide_blocks:
-            wide = wide + block(wide)
+        local = self.local(torch.cat([x, _logarithm(x)], dim=1))  # (B, width, h/4, w/4)
+        middle = self.middle(local)  # (B, width, h/8, w/8)
+        wide = self.wide(middle)  # (B, width, h/16, w/16)
         spread = wide.std(dim=(2, 3), unbiased=False)
-        whole = self.everywhere(torch.cat([wide.mean(dim=(2, 3)), spread], dim=1))
-        features = features + F.interpolate(
-            wide, features.shape[2:], mode="bilinear", align_corners=False
-        )
         numbers = self.statistics(tone_statistics(x))
+        whole = self.everywhere(torch.cat([wide.mean(dim=(2, 3)), spread], dim=1))
         whole = whole + self.from_statistics(numbers)
-        features = features + whole[:, :, None, None]
-        for block in self.blocks:
-            features = features + block(features)
-        flat: Tensor = self.last(features) + self.last_of_statistics(numbers)[:, :, None, None]
+        wide = wide + whole[:, :, None, None]
+        middle = self.middle_up(middle + _enlarged(wide, middle))
+        local = self.local_up(local + _enlarged(middle, local))
+        flat: Tensor = self.last(local) + self.last_of_statistics(numbers)[:, :, None, None]
         batch, _, rows, columns = flat.shape
         return flat.view(batch, _COEFFICIENTS, self.bins, rows, columns)
 
 
-def _halving(channels: int, after: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(channels, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)
+def _logarithm(x: Tensor) -> Tensor:
+    """Of the luminance, (B, 1, h, w) in about [-1, 1]."""
+    light = (x * x.new_tensor(_LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return ((light.clamp_min(-1) + 1) / 2 + 0.02).log() / 2 + 1
+
+
+def _enlarged(small: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(small, like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _halving(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.LeakyReLU(0.1), nn.Conv2d(width, width, 3, stride=2, padding=1))
+
+
+class _Block(nn.Module):
+    """A residual block, which changes nothing at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            _silent(nn.Conv2d(width, width, 3, padding=1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = x + self.change(x)
+        return changed
+
+
+def _blocks(width: int, count: int) -> list[nn.Module]:
+    return [_Block(width) for _ in range(count)]
 
 
 def _silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
@@ -103,19 +134,11 @@ def _silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
     return layer
 
 
-def _block(channels: int) -> nn.Sequential:
-    """The change that a residual block adds; none at first."""
-    second = _silent(nn.Conv2d(channels, channels, 3, padding=1))
-    return nn.Sequential(
-        nn.LeakyReLU(0.1), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.1), second
-    )
-
-
 def tone_statistics(x: Tensor) -> Tensor:
     """What the picture's tones are, wherever they lie.
 
     Args:
-        x: (B, 3, h, w) in [-1, 1]; h and w are multiples of 4.
+        x: (B, 3, h, w) in [-1, 1]; h and w are multiples of 2.
 
     Returns:
         (B, STATISTICS): quantiles of each channel; then for each step of luminance the share of the
@@ -126,7 +149,7 @@ def tone_statistics(x: Tensor) -> Tensor:
 
 
 def _tone_statistics(x: Tensor) -> Tensor:
-    flat = F.avg_pool2d(x, 4).flatten(2)  # (B, 3, N), without most of the grain
+    flat = F.avg_pool2d(x, 2).flatten(2)  # (B, 3, N), without most of the grain
     count = flat.shape[2]
     places = torch.linspace(0, count - 1, _QUANTILES, device=x.device).round().long()
     quantiles = flat.sort(dim=2).values[:, :, places].flatten(1)

@@ -13,7 +13,7 @@ from backend.networks import Networks
 from backend.tint import is_tinted_print, keep_tint
 from models.tone_grid import apply_grid
 
-MULTIPLE = 32
+MULTIPLE = 16
 """Width and height of the small copy are multiples of this, as the network needs."""
 
 LONGEST = 4
@@ -24,9 +24,9 @@ STRIP_ROWS = 256
 
 TRIFLING, CLEAR = 0.03, 0.06
 """Root mean square of the change of a picture in [0, 1] up to which it is left out, and from which
-it is made in full: half of all clean photos would change by less than 0.003, three quarters of the
-shaded ones by more than 0.035. On 74 photos that were trained on this makes the mean colour drift
-of clean ones 0.0 in place of 0.6, and costs shaded ones 0.3 of 4.0 dB."""
+it is made in full: half of all clean photos would change by less than 0.005, three quarters of the
+shaded ones by more than 0.036. On 74 photos that were trained on this makes the mean colour drift
+of clean ones 0.2 in place of 1.0, and costs shaded ones 0.1 of 4.6 dB."""
 
 
 def restore_tone(
@@ -74,13 +74,13 @@ def _needed(before: Tensor, after: Tensor) -> float:
 
 
 def small_copy(image: Tensor, side: int) -> Tensor:
-    """Reduce or enlarge to about as many pixels as a square has, both sides multiples of 32.
+    """Reduce or enlarge to about as many pixels as a square has, both sides multiples of 16.
 
     The network sees squares in training; in copies of equal areas things have about equal sizes.
 
     Args:
         image: (1, 3, H, W).
-        side: of the square, a multiple of 32.
+        side: of the square, a multiple of 16.
     """
     height, width = image.shape[2:]
     scale = side / math.sqrt(height * width)

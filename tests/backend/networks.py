@@ -27,7 +27,7 @@ def _bundled() -> dict[Network, ModelSpec]:
             sizes,
             {"residual": True, "hole": "filled", "multiple": 16},
         ),
-        "tone": ModelSpec("tone", "tone_grid", {"width": 4, "blocks": 1}, {"side": 64}),
+        "tone": ModelSpec("tone", "tone_grid", {"width": 6}, {"side": 64}),
         "face_256": ModelSpec("face_256", "compact_face_generator", sizes, {"residual": True}),
     }
 

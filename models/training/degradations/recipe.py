@@ -124,6 +124,20 @@ def shading(clean: Tensor, dice: Dice) -> Aging:
     return aging
 
 
+def one_fault(clean: Tensor, dice: Dice) -> Aging:
+    """A single one of the faults that `shading` joins; half of the pictures get clouds.
+
+    Where several are joined, what clouds look like is learned very slowly.
+    """
+    aging = Aging.of(clean)
+    others = [operation for operation, _ in _YEARS if operation is not tone.shading]
+    number = torch.from_numpy(dice.choices.integers(2 * len(others), size=len(clean)))
+    aging.apply_to(number >= len(others), tone.shading, dice)
+    for place, operation in enumerate(others):
+        aging.apply_to(number == place, operation, dice)
+    return aging
+
+
 PAPER_HOLES = (0.035, 0.125)
 """Share of a picture of the preset `paper` that is white holes."""
 

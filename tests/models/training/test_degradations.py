@@ -226,6 +226,14 @@ def test_shading_touches_every_picture_and_keeps_its_detail() -> None:
     assert not aging.mask.any()
 
 
+def test_one_fault_is_one_for_each_picture_and_clouds_for_half_of_them() -> None:
+    aging = recipe.one_fault(pictures(200), Dice(2))
+    names = [[step.name for step in steps] for steps in aging.applied]
+    assert {len(steps) for steps in names} == {1}
+    assert len({steps[0] for steps in names}) == 9
+    assert names.count(["shading"]) == pytest.approx(100, abs=20)
+
+
 def test_the_photo_recipe_marks_only_painted_damage() -> None:
     clean = recipe.developed(pictures(), Dice(1))
     assert not recipe.photo(clean, Dice(2), None).mask.any()

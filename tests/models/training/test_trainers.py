@@ -13,7 +13,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from models.compact_unet import RestorationUNet
-from models.training import train_detection, train_face, train_restoration
+from models.tone_grid import ToneGrid, apply_grid
+from models.training import train_detection, train_face, train_restoration, train_tone
 from models.training.damage_labels import LabelledPhotos
 from models.training.datasets import Batch, DrawSample, FinishBatch, PicturePool, batches
 from models.training.degradations.aging import Aging
@@ -70,6 +71,33 @@ def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: Labell
     assert batch["gray"].shape == batch["mask"].shape == batch["weight"].shape == (4, 1, 64, 64)
     assert float(batch["gray"].min()) >= -1
     assert bool((batch["weight"][batch["mask"] > 0] == 1).all())
+
+
+def test_the_tone_network_learns_to_undo_shading(photos: PicturePool, tmp_path: Path) -> None:
+    config = train_tone.ToneConfig(
+        steps=150, width=12, warm_up_steps=5, learning_rate=3e-3, average=0.9
+    )
+    draw = partial(train_tone.draw_sample, photos=photos, crop=32)
+    finish = partial(train_tone.finish_batch, alone=0.5)
+    torch.manual_seed(1)
+    network = ToneGrid(**config.hyper_parameters)
+    test = [next(stream(draw, finish, 500 + n)) for n in range(8)]
+
+    def error(module: torch.nn.Module) -> float:
+        with torch.inference_mode():
+            after = [apply_grid(batch["image"], module(batch["image"])) for batch in test]
+        return float(
+            np.mean(
+                [float(((a - b["target"]) ** 2).mean()) for a, b in zip(after, test, strict=True)]
+            )
+        )
+
+    before = error(network)
+    players = [Player(partial(train_tone.compute_loss, config=config))]
+    trained = Training(network, config, players, tmp_path / "tone.checkpoint").run(
+        lambda start: stream(draw, finish, start), lambda *_: None
+    )
+    assert error(trained) < 0.7 * before
 
 
 def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
