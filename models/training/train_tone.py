@@ -103,7 +103,7 @@ def finish_batch(batch: Batch, dice: Dice, *, alone: float) -> Batch:
 
 def compute_loss(module: nn.Module, batch: Batch, config: ToneConfig) -> dict[str, Tensor]:
     image, target = batch["image"], batch["target"]
-    output = apply_grid(image, module(batch["image"]).float())
+    output = apply_grid(image, module(image).float())
     steps = [losses.log_error(output.diff(dim=d), target.diff(dim=d)) for d in (2, 3)]
     return {
         "pixels": losses.log_error(output, target, enough=config.enough),
@@ -120,6 +120,7 @@ def export(module: nn.Module, progress: Progress, settings: Settings[ToneConfig]
 def open_data(data: Path, crop: int) -> partial[Sample]:
     """The function that draws samples from the training folders."""
     folder = data / "train"
+    # Twice, since there are more portraits than photos, and portraits are much alike in tone.
     photos = PicturePool([folder / "photos", folder / "photos", folder / "faces"], 320)
     return partial(draw_sample, photos=photos, crop=crop)
 
