@@ -3,6 +3,7 @@
 Every Python that people may have reads this file, 2.7 included.
 """
 
+import os.path
 import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036  See above.
@@ -10,6 +11,10 @@ if sys.version_info < (3, 10):  # noqa: UP036  See above.
         "This is Python {}.{}, but Restore Old Photo needs 3.10 or newer: run it with such a "
         'Python, for example "python3.11 -m installer".'.format(*sys.version_info)
     )
+
+if not __package__:
+    # Started by the name of this folder: its packages lie beside it, not in it.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 try:
     from installer.command import main

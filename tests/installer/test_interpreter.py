@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,11 @@ def test_sudo_is_refused_and_root_itself_is_not(monkeypatch: pytest.MonkeyPatch)
     check_user({"SUDO_USER": "root"})
     monkeypatch.setattr(interpreter, "is_root", lambda: False)
     check_user({"SUDO_USER": "joerg"})
+
+
+def test_the_installer_starts_by_the_name_of_its_folder_from_anywhere(tmp_path: Path) -> None:
+    folder = Path(interpreter.__file__).parent
+    command = [sys.executable, str(folder), "--help"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "python3 -m installer" in ran.stdout
