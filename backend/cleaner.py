@@ -42,7 +42,7 @@ def clean(
         is_needed: tiles for which it is false are left out.
 
     Returns:
-        (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
+        (1, 3, H, W), not clipped, and (1, 1, H, W) uint8 with 0 where a tile was left out.
     """
     network = networks.restoration()
     dtype = type_of(network)

@@ -172,7 +172,7 @@ class Restorer:
             is_needed: tiles for which it is false are left out.
 
         Returns:
-            (1, 3, H, W), and (1, 1, H, W) with 0 where a tile was left out.
+            (1, 3, H, W), and (1, 1, H, W) uint8 with 0 where a tile was left out.
         """
         whole = self
         if self._known is None:

@@ -60,7 +60,7 @@ def keep_texture(cleaned: Tensor, photo: Tensor, hole: Mask, grain: GrainLevel |
 
 def _share_to_keep(photo: Cells, cleaned: Cells, covered: Mask, grain: GrainLevel | None) -> Floats:
     """How much of the cleaning is kept in each cell, from 0 to CLEANED."""
-    known = smooth_cells(cell_means((covered == 0).astype(np.float32))).clip(1e-3)
+    known = smooth_cells(_uncovered(covered)).clip(1e-3)
     before, after = (FROM_MEAN * smooth_cells(x.fine) / known for x in (photo, cleaned))
     removed = np.sqrt(np.maximum(before**2 - after**2, 0))
     if grain is None:
@@ -83,6 +83,12 @@ def _measure(picture: Tensor, covered: Mask | None = None) -> Cells:
             fine[covered[rows] > 0] = 0
         collected.append([cell_means(fine), cell_means(light[inner])])
     return Cells(*(np.concatenate(parts) for parts in zip(*collected, strict=True)))
+
+
+def _uncovered(covered: Mask) -> Floats:
+    """Share of each cell that is not covered."""
+    bands = (covered[rows] == 0 for _, rows in _bands(len(covered)))
+    return np.concatenate([cell_means(band.astype(np.float32)) for band in bands])
 
 
 def _bands(height: int) -> Iterator[tuple[slice, slice]]:

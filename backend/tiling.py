@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,6 @@ from backend.tensors import pad_to_multiple
 
 RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
 """Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
-
-BAND_ROWS = 256
 
 SMALLER_PIECES = (
     "The memory did not suffice at first, so the picture is restored in smaller pieces, which "
@@ -55,12 +53,19 @@ def run_tiled(
         is_needed: tiles for which it is false are left out.
 
     Returns:
-        (1, C, H, W) float32 on the CPU, and (1, 1, H, W) with 0 where no tile was run.
+        (1, C, H, W) float32 on the CPU, and (1, 1, H, W) uint8: 1 where it is complete, 0 where a
+        tile was left out.
     """
     size = Size(inputs[0].shape[3], inputs[0].shape[2])
     result = torch.zeros(1, channels, *size.shape)
-    coverage = torch.zeros(1, 1, *size.shape)
-    boxes = [box for box in tiles(size, tile, overlap, multiple) if is_needed(box)]
+    complete = torch.ones(1, 1, *size.shape, dtype=torch.uint8)
+    boxes = list(tiles(size, tile, overlap, multiple))
+    shares = _Shares(size, boxes, overlap)
+    for box in boxes:
+        if not is_needed(box):
+            rows, columns = box.slices
+            complete[..., rows, columns][shares.of(box) > 0] = 0
+    boxes = [box for box in boxes if is_needed(box)]
     for index, box in enumerate(boxes):
         rows, columns = box.slices
         parts = [
@@ -69,13 +74,8 @@ def run_tiled(
         ]
         output = run(parts, monitor.part(index, len(boxes)))
         output = output[..., : box.size.height, : box.size.width].float().cpu()
-        weight = tile_weight(box, size, overlap)
-        result[..., rows, columns] += output * weight
-        coverage[..., rows, columns] += weight
-    for top in range(0, size.height, BAND_ROWS):
-        band = slice(top, top + BAND_ROWS)
-        result[:, :, band] /= coverage[:, :, band].clamp_min(1e-6)
-    return result, coverage
+        result[..., rows, columns] += output * shares.of(box)
+    return result, complete
 
 
 def run_tiled_as_memory_allows(
@@ -128,10 +128,35 @@ def _spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[in
     return [(start, min(start + tile, length)) for start in starts[:-1]] + [(starts[-1], length)]
 
 
+class _Shares:
+    """How much each tile counts at each of its pixels; all tiles together make 1 everywhere."""
+
+    def __init__(self, size: Size, boxes: Sequence[Box], overlap: int) -> None:
+        self._down = _shares_of({(box.y0, box.y1) for box in boxes}, size.height, overlap)
+        self._across = _shares_of({(box.x0, box.x1) for box in boxes}, size.width, overlap)
+
+    def of(self, box: Box) -> Tensor:
+        """(1, 1, h, w): falls to 0 towards those edges that have a neighbour."""
+        return _product(self._down[box.y0, box.y1], self._across[box.x0, box.x1])
+
+
+def _shares_of(
+    spans: Collection[tuple[int, int]], length: int, overlap: int
+) -> dict[tuple[int, int], npt.NDArray[np.float64]]:
+    ramps = {(start, end): _ramp(start, end, length, overlap) for start, end in spans}
+    total = np.zeros(length)
+    for (start, end), ramp in ramps.items():
+        total[start:end] += ramp
+    return {(start, end): ramp / total[start:end] for (start, end), ramp in ramps.items()}
+
+
 def tile_weight(box: Box, size: Size, overlap: int) -> Tensor:
     """(1, 1, h, w): 1 inside, falling to 0 towards those edges that have a neighbour."""
-    across = _ramp(box.x0, box.x1, size.width, overlap)
     down = _ramp(box.y0, box.y1, size.height, overlap)
+    return _product(down, _ramp(box.x0, box.x1, size.width, overlap))
+
+
+def _product(down: npt.NDArray[np.float64], across: npt.NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(np.outer(down, across).astype(np.float32))[None, None]
 
 

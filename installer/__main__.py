@@ -3,7 +3,6 @@
 Every Python that people may have reads this file, 2.7 included.
 """
 
-import os.path
 import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036  See above.
@@ -13,8 +12,10 @@ if sys.version_info < (3, 10):  # noqa: UP036  See above.
     )
 
 if not __package__:
-    # Started by the name of this folder: its packages lie beside it, not in it.
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # Started by the name of this folder: the packages lie beside it, not in it.
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 try:
     from installer.command import main

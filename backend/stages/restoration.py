@@ -54,7 +54,7 @@ def restore_global(
         grain: of the picture, where the weights have "restoration"; None: it shows none.
 
     Returns:
-        (1, 3, H, W), not clipped, and (1, 1, H, W) with 0 where a tile was left out.
+        (1, 3, H, W), not clipped, and (1, 1, H, W) uint8 with 0 where a tile was left out.
     """
 
     def is_needed(box: Box) -> bool:
@@ -163,7 +163,7 @@ def repair_scratches(
             continue
         rows, columns = region.around.slices
         part, hole = image[..., rows, columns], damage[region.around.slices]
-        restored, coverage = restore_global(
+        restored, complete = restore_global(
             part,
             left[region.around.slices],
             networks,
@@ -172,7 +172,7 @@ def repair_scratches(
             restorer=restorer,
             grain=photo_grain(part) if is_local else None,
         )
-        known = ((hole == 0) & (coverage[0, 0].numpy() > 0)).astype(np.float32)
+        known = ((hole == 0) & (complete[0, 0].numpy() > 0)).astype(np.float32)
         matched = match_tone(_values(restored), _values(part), known)
         patchwork.add(region, matched[region.core_within.slices])
         monitor.check()

@@ -160,10 +160,10 @@ def test_without_memory_and_disk_the_tone_is_estimated_and_that_is_said(
     monkeypatch.setattr(memory, "_free_disk", lambda _: 0)
     image, damage = photo()
     monitor, codes = listening()
-    result, coverage = restore_global(image, damage, official(memory_bytes=1000), monitor)
+    result, complete = restore_global(image, damage, official(memory_bytes=1000), monitor)
     expected, _ = restore_global(image, damage, official(), monitor)
     assert codes == ["statistics-reduced"]
-    assert bool((coverage == 1).all())
+    assert bool((complete == 1).all())
     # The copy has the photo's own size here, so that its statistics are the right ones.
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-3)
 
