@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from backend.composition import composite, put_layer
+from backend.damage import HALF
 from backend.geometry import Box
 from backend.images import Mask, Picture, Pixels, is_gray
 from backend.monitor import Monitor
@@ -69,6 +70,8 @@ class Assembly:
     def add_mask(self, damage: Mask) -> Mask:
         """Returns the mask without the pixels that nobody sees."""
         alpha = self._photo.alpha
+        seen = damage if alpha is None else damage[alpha > 0]
+        covers_all = seen.size > 0 and bool((seen >= HALF).all())
         if alpha is not None:
             hidden = alpha == 0
             damage = np.where(hidden, 0, damage).astype(np.uint8)
@@ -76,7 +79,7 @@ class Assembly:
                 # Damage that goes on beyond the edge would be repaired from itself.
                 self._see(visible_color(self._photo, damage))
         self._add("mask", "Scratch mask", damage[..., None], None, self._whole)
-        if (damage >= 128).all():
+        if covers_all:
             self._send(
                 Note(
                     "mask-covers-all",

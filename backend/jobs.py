@@ -201,9 +201,9 @@ class JobStore:
         Raises:
             BusyError: too many jobs are waiting.
         """
-        self.check_room()
         job = Job(header, body)
         with self._changed:
+            self.check_room()
             self._jobs[job.id] = job
             self._queue.append(job)
             self._last_use = time.monotonic()

@@ -144,7 +144,7 @@ class Service:
         models = {model.name: model.sha256 for model in imported_models()}
         # A model that was imported anew under its name is another one.
         chosen = sorted((stage, name, models.get(name)) for stage, name in options.models.items())
-        key = (options.weights, options.device, *chosen)
+        key = (options.weights, options.device, *_stamps(options.weights), *chosen)
         if self._networks is None or self._networks_key != key:
             # Two sets at once could be too much for the memory.
             if self._networks is not None:
@@ -153,6 +153,16 @@ class Service:
             self._networks = Networks.for_options(options, cache_bytes=cache_bytes())
             self._networks_key = key
         return self._networks
+
+
+def _stamps(weights: str) -> list[tuple[object, ...]]:
+    """Which files a set has now; what was replaced since is another set."""
+    try:
+        files = resolve_weights(weights).files().values()
+    except WeightFileError:
+        return []  # Who loads them says what is wrong.
+    stats = [(str(path), path.stat()) for path in files]
+    return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
 
 
 class _Messages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from backend.damage import LEAST
 from backend.images import Mask, Picture, Pixels, as_depth
 from backend.tensors import dilate
 from models.filling import fill_smoothly
@@ -28,7 +29,10 @@ def visible_color(photo: Picture, damage: Mask | None = None) -> Pixels:
     if alpha is None or alpha.all():
         return photo.color
     hidden = alpha == 0
-    unknown = hidden if damage is None else hidden | (dilate(damage, 1) > 0)
+    unknown = hidden if damage is None else hidden | (dilate(damage, 1) >= LEAST)
+    if unknown.all():
+        # Damaged colours say more of the photo than hidden ones.
+        unknown = hidden
     if unknown.all():
         return photo.color
     mask = torch.from_numpy(unknown.astype(np.float32))[None, None]

@@ -54,7 +54,6 @@ def restore_whole_picture(
     """
     cleaning, toning = monitor.part(0, 2), monitor.part(1, 2)
     image, left = filled.image, filled.left
-    faint = np.zeros_like(hole)
     if options.cleaning and not networks.uses_model("denoising"):
         grain = photo_grain(image) if networks.has("restoration") else None
         result, _ = restore_global(image, left, networks, cleaning, grain=grain)
@@ -64,6 +63,8 @@ def restore_whole_picture(
             on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):
             keep_texture(result, image, left, grain)
+        if options.strength < 1 or faint.any():
+            _fade(result, source, hole, faint, options.strength)
     else:
         result = source.clone()
         if hole.any():
@@ -72,9 +73,10 @@ def restore_whole_picture(
             on_repaired(repaired, box)
         if options.cleaning:
             # In place of the weights: both in turn would smooth twice and take twice the time.
-            result = denoise(result, networks, cleaning.part(1, 2))
-    if options.strength < 1 or faint.any():
-        _fade(result, source, hole, faint, options.strength)
+            repaired_photo = result
+            result = denoise(repaired_photo, networks, cleaning.part(1, 2))
+            if options.strength < 1:
+                result.lerp_(repaired_photo, 1 - options.strength)
     if options.tone and networks.has("tone"):
         restore_tone(result, networks, toning, strength=options.strength)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,10 +82,11 @@ class Photo:
 
 
 class Photos:
-    """The photos of all pages; the one that was unused for the longest time goes first."""
+    """The photos of all pages, for any thread; what was unused for the longest time goes first."""
 
     def __init__(self) -> None:
         self._photos: OrderedDict[str, Photo] = OrderedDict()
+        self._changing = threading.RLock()
 
     def add(self, path: Path) -> Photo:
         """Read a photo.
@@ -97,9 +99,10 @@ class Photos:
 
         picture = load_picture(path)
         photo = Photo(secrets.token_hex(8), path.name, picture, reduced(picture.pixels))
-        self._photos[photo.id] = photo
-        while len(self._photos) > LEAST_PHOTOS and self._bytes() > MOST_BYTES:
-            self._photos.popitem(last=False)
+        with self._changing:
+            self._photos[photo.id] = photo
+            while len(self._photos) > LEAST_PHOTOS and self._bytes() > MOST_BYTES:
+                self._photos.popitem(last=False)
         return photo
 
     def _bytes(self) -> int:
@@ -108,8 +111,9 @@ class Photos:
     def get(self, photo_id: str) -> Photo:
         """Raises UnknownPhotoError when there is no such photo."""
         try:
-            self._photos.move_to_end(photo_id)
-            return self._photos[photo_id]
+            with self._changing:
+                self._photos.move_to_end(photo_id)
+                return self._photos[photo_id]
         except KeyError:
             raise UnknownPhotoError("This photo is not here any more: open it again.") from None
 
@@ -120,15 +124,16 @@ class Photos:
             UnknownPhotoError: there is no such photo.
             InputError: the mask has another size.
         """
-        photo = self.get(photo_id)
-        size = photo.picture.size
-        if len(values) != size.pixel_count:
-            raise InputError(
-                f"The mask has {len(values)} bytes and the photo {size.pixel_count} pixels: open "
-                "the photo again."
-            )
-        mask = np.frombuffer(values, np.uint8).reshape(size.shape)
-        self._photos[photo_id] = replace(photo, mask=mask)
+        with self._changing:
+            photo = self.get(photo_id)
+            size = photo.picture.size
+            if len(values) != size.pixel_count:
+                raise InputError(
+                    f"The mask has {len(values)} bytes and the photo {size.pixel_count} pixels: "
+                    "open the photo again."
+                )
+            mask = np.frombuffer(values, np.uint8).reshape(size.shape)
+            self._photos[photo_id] = replace(photo, mask=mask)
 
 
 def reduced_mask(mask: Mask, shape: tuple[int, int]) -> Mask:

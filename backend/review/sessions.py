@@ -67,7 +67,8 @@ class Sessions:
     @property
     def exist(self) -> bool:
         """Whether a page was opened, or is about to be."""
-        return bool(self._keys or self._tickets)
+        now = time.monotonic()
+        return bool(self._keys) or any(t.expires > now for t in list(self._tickets.values()))
 
     def is_key(self, text: str) -> bool:
         """Whether `text` is the key of an open page."""

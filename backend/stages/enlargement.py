@@ -20,6 +20,7 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tensors import to_image, to_pixels
 from backend.tiling import run_tiled_as_memory_allows
+from backend.transparency import visible_color
 
 TILE, LEAST_TILE, OVERLAP = 384, 96, 64
 MULTIPLE = 4
@@ -40,7 +41,7 @@ def enlarge(picture: Picture, networks: Networks, monitor: Monitor) -> Picture:
         WeightsError: the model cannot be loaded.
         DeviceError: the memory is too small for the result.
     """
-    color = picture.color
+    color = visible_color(picture)
     with torch.inference_mode(), memory_errors_explained():
         network = networks.model("enlargement")
         scale = network.scale

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.damage import Filled
+from backend.damage import HOLE_GROWTH, Filled
 from backend.images import Mask
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.synthesis.large_holes import FindFaces, fill_large_holes
+from backend.tensors import dilate
 from backend.tiling import run_tiled_as_memory_allows
 
 TILE, LEAST_TILE, OVERLAP = 768, 384, 192
@@ -43,10 +44,12 @@ def fill(
         The photo as it is outside the damage.
     """
     unfilled = Filled.not_yet(image, damage)
-    if not damage.any():
+    if not unfilled.places.any():
         return unfilled
     if networks.uses_model("inpainting"):
-        invented = _invented(image, damage, networks, monitor)
+        # With the soft edge beside it, but nothing that is hardly selected elsewhere.
+        hole = dilate(unfilled.places, HOLE_GROWTH) * (damage > 0)
+        invented = _invented(image, hole, networks, monitor)
         return Filled(invented, unfilled.places, np.zeros_like(damage))
     if networks.has("restoration"):
         filled, left = fill_large_holes(image, unfilled.places, networks, monitor, find_faces)
@@ -54,10 +57,10 @@ def fill(
     return unfilled
 
 
-def _invented(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor) -> Tensor:
-    """Every pixel that is damaged, be it in part, as the inpainting model invents it."""
+def _invented(image: Tensor, hole: Mask, networks: Networks, monitor: Monitor) -> Tensor:
+    """Every pixel where `hole` is 1 as the inpainting model invents it."""
     module = networks.model("inpainting").module
-    mask = torch.from_numpy((damage > 0).astype(np.float32))[None, None]
+    mask = torch.from_numpy(hole.astype(np.float32))[None, None]
 
     def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
         with part.watching(module):
@@ -72,6 +75,6 @@ def _invented(image: Tensor, damage: Mask, networks: Networks, monitor: Monitor)
         overlap=OVERLAP,
         multiple=MULTIPLE,
         monitor=monitor,
-        is_needed=lambda box: bool(damage[box.slices].any()),
+        is_needed=lambda box: bool(hole[box.slices].any()),
     )
     return torch.where(mask > 0, filled, image)

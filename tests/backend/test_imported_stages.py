@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -64,6 +65,27 @@ def test_inpainting_replaces_the_damage_and_nothing_else(size: tuple[int, int]) 
     final = run(pixels, networks, replace(OPTIONS, scratches="mask"), mask).final
     assert (final[mask > 0] == (255, 0, 0)).all()
     np.testing.assert_array_equal(final[mask == 0], pixels[mask == 0])
+
+
+@pytest.mark.parametrize("value", [3, 60, 127])
+def test_what_is_hardly_selected_beside_damage_is_not_invented(value: int) -> None:
+    pixels = noise(40, 50, 3)
+    mask = np.full((40, 50), value, dtype=np.uint8)
+    mask[20:24, 20:24] = 255
+    networks = networks_with({"inpainting": paint_red})
+    final = run(pixels, networks, replace(OPTIONS, scratches="mask"), mask).final
+    assert (final[20:24, 20:24] == (255, 0, 0)).all()
+    np.testing.assert_array_equal(final[:18], pixels[:18])
+
+
+def test_half_the_strength_of_a_denoising_model_leaves_the_repair_whole() -> None:
+    pixels, drawn = scratched(noise(60, 70, 3))
+    soft = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 3), np.uint8)
+    networks = networks_with({"inpainting": paint_red, "denoising": lambda x: x})
+    options = replace(OPTIONS, scratches="mask")
+    whole = run(pixels, networks, options, soft).final
+    half = run(pixels, networks, replace(options, strength=0.5), soft).final
+    np.testing.assert_array_equal(half, whole)
 
 
 def test_the_weights_restore_what_was_filled_like_the_rest() -> None:
@@ -200,8 +222,21 @@ def test_enlargement_keeps_depth_and_channels(
     expected = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
     colors = channels - 1 if channels in (2, 4) else channels
     assert picture.pixels.shape == expected.shape
-    np.testing.assert_allclose(picture.color, expected[..., :colors], atol=1)
+    shown = expected[..., colors:].all(axis=2)
+    np.testing.assert_allclose(picture.color[shown], expected[..., :colors][shown], atol=1)
     assert picture.metadata.dpi == (300 * scale, 200 * scale)
+
+
+def test_the_edge_of_a_cut_out_is_enlarged_without_a_fringe_of_hidden_colour() -> None:
+    pixels = np.full((24, 24, 4), (200, 200, 200, 255), dtype=np.uint8)
+    pixels[:, :12] = 0
+    networks = networks_with(
+        {"enlargement": lambda x: interpolate(x, scale_factor=2, mode="bicubic")}, scale=2
+    )
+    picture = enlarge(Picture(pixels), networks, monitor())
+    alpha = picture.alpha
+    assert alpha is not None
+    assert (picture.color[alpha > 0] == 200).all()
 
 
 def test_nothing_says_the_size_before_the_enlargement() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from backend.jobs import LayerData
 from backend.networks import Networks
 from backend.options import Options
 from backend.service import Service
-from models.registry import bundled_files
+from models.registry import bundled_files, bundled_folder
 from plugin.shared import protocol
 from tests.backend.other_networks import networks_with
 from tests.backend.running import (
@@ -256,6 +257,19 @@ def test_a_model_that_was_not_imported_is_told(
     monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match="'scunet' was not imported: import it"):
         restore(service, photo(3, 8), denoising="scunet")
+
+
+def test_a_set_that_was_replaced_on_the_disk_is_loaded_anew(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", str(tmp_path))
+    own = tmp_path / "weights" / "own"
+    shutil.copytree(bundled_folder(), own, ignore=shutil.ignore_patterns("*.md"))
+    options = Options(weights=str(own))
+    first = service._networks_for(options)
+    assert service._networks_for(options) is first
+    os.utime(own / "tone.safetensors", (1, 1))
+    assert service._networks_for(options) is not first
 
 
 def test_the_models_and_their_files_choose_the_networks(

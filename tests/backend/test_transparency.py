@@ -73,6 +73,21 @@ def test_damage_up_to_a_transparent_edge_is_repaired_from_the_picture(networks: 
     assert wrong.mean(axis=(0, 2)).max() < 10
 
 
+def test_hidden_colours_do_not_show_where_all_that_is_visible_is_damaged(
+    networks: Networks,
+) -> None:
+    options = Options(scratches="mask", tone=False, enhance_faces=False)
+    visible = np.full((60, 70), 255, dtype=np.uint8)
+    visible[:, :30] = 0
+    results = []
+    for hidden in (0, 255):
+        pixels = cut_out(portrait()[:60, :70], visible)
+        pixels[:, :30, :3] = hidden
+        results.append(run(pixels, visible, options, networks))
+    np.testing.assert_array_equal(*(result.final[:, 30:] for result in results))
+    assert all("mask-covers-all" in [n.code for n in result.notes] for result in results)
+
+
 def test_the_shape_of_a_cut_out_is_no_scratch(networks: Networks) -> None:
     photo = load_portrait()
     visible = np.zeros(photo.shape[:2], dtype=np.uint8)

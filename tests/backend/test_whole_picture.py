@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -68,6 +69,19 @@ def test_the_damage_is_repaired_at_any_strength(networks: Networks) -> None:
     final = run(pixels, networks, options, drawn)
     assert (final[drawn == 0] == 90).all()
     assert np.abs(final[drawn > 0] - 90).mean() < 40  # they were 255
+
+
+@pytest.mark.parametrize("strength", [0.5, 0.0])
+def test_the_soft_edge_of_a_repair_is_the_same_at_any_strength(
+    strength: float, networks: Networks
+) -> None:
+    pixels, drawn = scratched(noise(60, 70, 3))
+    soft = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 3), np.uint8)
+    options = Options(scratches="mask", cleaning=False, tone=False, enhance_faces=False)
+    whole = run(pixels, networks, options, soft)
+    np.testing.assert_array_equal(
+        run(pixels, networks, replace(options, strength=strength), soft), whole
+    )
 
 
 def test_without_cleaning_and_tone_only_the_damage_changes(networks: Networks) -> None:

@@ -62,3 +62,10 @@ def test_they_exist_from_the_first_ticket_on() -> None:
     assert known.exist
     known.redeem(ticket)
     assert known.exist
+
+
+def test_a_ticket_that_nobody_used_in_time_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Sessions()
+    monkeypatch.setattr(sessions, "TICKET_SECONDS", -1.0)
+    known.new_ticket(None)
+    assert not known.exist
