@@ -59,10 +59,10 @@ def restore_whole_picture(
         result, _ = restore_global(image, left, networks, cleaning, grain=grain)
         # With what the networks were told beside it.
         faint = dilate(((filled.places > 0) & (hole < HALF)).astype(np.uint8), HOLE_GROWTH)
-        if hole.any():
-            on_repaired(*repaired_part(result, source, hole, networks))
         if networks.has("restoration"):
             keep_texture(result, image, left, grain)
+        if hole.any():
+            on_repaired(*repaired_part(result, source, hole, networks))
         if options.strength < 1 or faint.any():
             _fade(result, source, hole, faint, options.strength)
     else:
