@@ -119,12 +119,16 @@ def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
     if output.path is not None:
         return output.path
     folder = photo.parent if output.folder is None else output.folder
-    if FORMATS.get(photo.suffix.lower()) == FORMATS[suffix]:
+    own = FORMATS.get(photo.suffix.lower())
+    if own == FORMATS[suffix.lower()]:
         suffix = photo.suffix
-    candidate = folder / f"{photo.stem}{ending}{suffix}"
+    # What follows the last dot may be a year.
+    name = photo.name if own is None else photo.stem
+    candidate = folder / f"{name}{ending}{suffix}"
     number = 2
-    while candidate.exists():
-        candidate = folder / f"{photo.stem}{ending}-{number}{suffix}"
+    # A link to nothing takes the name, too.
+    while os.path.lexists(candidate):
+        candidate = folder / f"{name}{ending}-{number}{suffix}"
         number += 1
     return candidate
 

@@ -97,7 +97,7 @@ def run_detect(chosen: argparse.Namespace) -> int:
     output = resolve_output(chosen.output, [chosen.photo])
     with memory_errors_explained():
         picture = load_picture(chosen.photo)
-    target = output_path(chosen.photo.with_suffix(".png"), ".png", output, "-scratches")
+    target = output_path(chosen.photo, ".png", output, "-scratches")
     check_replaces_nothing_precious(target, [chosen.photo])
     prepare_folder(target.parent)
     with PhotoProgress(chosen.photo.name, ["scratches"]) as progress:
@@ -105,7 +105,7 @@ def run_detect(chosen: argparse.Namespace) -> int:
         result = restore(picture, None, options, networks, progress.show, lambda: False)
     mask = result.layers[0].pixels
     mask_picture = Picture(mask, Metadata(dpi=picture.metadata.dpi))
-    target = _save(mask_picture, target, output, chosen.photo.with_suffix(".png"), "-scratches")
+    target = _save(mask_picture, target, output, chosen.photo, "-scratches")
     share = np.count_nonzero(mask >= 128) / mask.size
     print(f"{chosen.photo} -> {target} (scratches on {share:.1%} of the picture)")
     return 0

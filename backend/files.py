@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -13,7 +15,13 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
 from backend.files_faults import faults_explained
-from backend.files_metadata import fitting_profile, read_exif, read_metadata, with_resolution
+from backend.files_metadata import (
+    fitting_profile,
+    read_exif,
+    read_metadata,
+    with_iptc,
+    with_resolution,
+)
 from backend.files_pixels import OPPOSITE, eight_bit_pixels, oriented
 from backend.files_png import (
     check_png,
@@ -25,6 +33,7 @@ from backend.files_tiff import (
     TiffPage,
     find_page,
     is_tiff,
+    read_iptc,
     read_sixteen_bit_tiff,
     read_tiff_metadata,
 )
@@ -95,7 +104,8 @@ def save_picture(picture: Picture, path: Path, *, overwrite: bool = False) -> No
         InputError: the format cannot hold the picture, or the file cannot be written.
     """
     kind = format_of(path)
-    if not overwrite and path.exists():
+    # A link to nothing takes the name, too.
+    if not overwrite and os.path.lexists(path):
         raise _exists(path)
     check_fits(picture, path)
     # Without the name of the photo, which may be as long as the disk allows.
@@ -184,6 +194,9 @@ def _read(stream: BinaryIO, path: Path, page: TiffPage | None, upright: bool) ->
         if page is not None:
             image.seek(page.index)
         metadata, orientation = read_metadata(image, lossless=lossless, suffix=USUAL_SUFFIX[kind])
+        if page is not None:
+            caption = read_iptc(path, page)
+            metadata = replace(metadata, exif=with_iptc(metadata.exif, caption))
         if page is not None and page.is_sixteen_bit:
             pixels = read_sixteen_bit_tiff(path, page)
         elif kind == "PNG" and is_sixteen_bit_png(path):

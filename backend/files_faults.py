@@ -6,6 +6,7 @@ import logging
 import lzma
 import stat
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def faults_explained(path: Path, most_pixels: int) -> Iterator[None]:
     """
     # What tifffile logs of a damaged file would come before the sentence that says so.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    # Of damaged metadata Pillow warns in words for programmers, and goes on without.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
             # Reading one could wait for ever, and goes forwards only.

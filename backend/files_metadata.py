@@ -14,6 +14,8 @@ from backend.images import Metadata
 ORIENTATION = 0x0112
 EXIF_IFD = 0x8769
 GPS_IFD = 0x8825
+INTEROPERABILITY_IFD = 0xA005
+IPTC = 33723
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 PIXEL_DIMENSIONS = (0xA002, 0xA003)
 CENTIMETRES_PER_INCH = 2.54
@@ -30,7 +32,7 @@ DESCRIPTIVE_TAGS = {
     # rating; IPTC; the Windows title, comment, author, keywords and subject. All else in the main
     # directory of a TIFF file describes how that file stores its pixels.
     *(270, 271, 272, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, 285, 305, 306, 315, 316),
-    *(18246, 18249, 33432, 33723, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095),
+    *(18246, 18249, 33432, IPTC, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095),
 }
 
 
@@ -59,7 +61,9 @@ def read_metadata(image: Image.Image, *, lossless: bool, suffix: str) -> tuple[M
 
 
 def _has_resolution(image: Image.Image) -> bool:
-    """Pillow gives TIFF files without one a resolution of one pixel per inch."""
+    """Pillow gives TIFF files without one a pixel per inch, and JPEG files with EXIF 72."""
+    if image.format in ("JPEG", "MPO"):
+        return image.info.get("jfif_unit") in (1, 2)
     return X_RESOLUTION in getattr(image, "tag_v2", (X_RESOLUTION,))
 
 
@@ -98,11 +102,12 @@ def exif_bytes(exif: Image.Exif, *, is_resized: bool) -> bytes | None:
     """
     kept = Image.Exif()
     for tag, value in exif.items():
-        if tag in DESCRIPTIVE_TAGS:
+        # Of a caption that is stored as numbers Pillow gives the first alone; see `read_iptc`.
+        if tag in DESCRIPTIVE_TAGS and (tag != IPTC or isinstance(value, bytes)):
             kept[tag] = value
     for tag in (EXIF_IFD, GPS_IFD):
         kept.pop(tag, None)
-        nested = dict(exif.get_ifd(tag))
+        nested = nested_directory(exif, tag)
         if is_resized:
             for dimension in PIXEL_DIMENSIONS:
                 nested.pop(dimension, None)
@@ -122,11 +127,25 @@ def exif_block(exif: Image.Exif) -> bytes:
     written = Image.Exif()
     for tag, value in exif.items():
         if tag in (EXIF_IFD, GPS_IFD):
-            nested = value if isinstance(value, dict) else exif.get_ifd(tag)
+            nested = value if isinstance(value, dict) else nested_directory(exif, tag)
             written[tag] = with_raw_text(nested)
         else:
             written[tag] = raw_text(value)
     return written.tobytes()
+
+
+def nested_directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
+    """The directory that a tag points to, with the one that may lie in it.
+
+    Pillow gives that as the place where it lay in the file that was read.
+    """
+    values = dict(exif.get_ifd(tag))
+    if isinstance(values.get(INTEROPERABILITY_IFD), int):
+        inner = dict(exif.get_ifd(INTEROPERABILITY_IFD))
+        del values[INTEROPERABILITY_IFD]
+        if inner:
+            values[INTEROPERABILITY_IFD] = inner
+    return values
 
 
 def with_raw_text(values: dict[int, Any]) -> dict[int, Any]:
@@ -147,6 +166,15 @@ def parse_exif(block: bytes | None) -> Image.Exif:
     if block:
         exif.load(block)
     return exif
+
+
+def with_iptc(block: bytes | None, iptc: bytes | None) -> bytes | None:
+    """The EXIF block with the caption in it, if there is one."""
+    if not iptc:
+        return block
+    exif = parse_exif(block)
+    exif[IPTC] = iptc
+    return exif_block(exif)
 
 
 def with_resolution(metadata: Metadata) -> bytes | None:

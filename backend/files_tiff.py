@@ -15,6 +15,7 @@ from PIL import Image
 from backend.errors import InputError
 from backend.files_metadata import (
     CENTIMETRES_PER_INCH,
+    IPTC,
     MOST_DPI,
     ORIENTATION,
     RESOLUTION_UNIT,
@@ -22,13 +23,14 @@ from backend.files_metadata import (
     Y_RESOLUTION,
     exif_bytes,
     upright_xmp,
+    with_iptc,
 )
 from backend.files_pixels import OPPOSITE, oriented
 from backend.images import Metadata, Pixels
 
 TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
-PREMULTIPLIED = 1
+UNSPECIFIED, PREMULTIPLIED = 0, 1
 PLANES = 2
 """Channels are stored one after the other."""
 
@@ -135,6 +137,9 @@ def read_sixteen_bit_tiff(path: Path, shown: TiffPage) -> Pixels:
         pixels[..., 0] = 65535 - pixels[..., 0]
     if samples > colors and extra == (PREMULTIPLIED,):
         pixels = _divide_by_alpha(pixels)
+    elif samples > colors and extra == (UNSPECIFIED,):
+        # Infrared of a film scanner, for one.
+        pixels = pixels[..., :colors]
     return np.ascontiguousarray(pixels)
 
 
@@ -193,14 +198,27 @@ def read_tiff_metadata(path: Path, shown: TiffPage) -> tuple[Metadata, int]:
         orientation, dpi = _orientation(tags), read_resolution(tags)
     if dpi is not None and orientation > 4:
         dpi = (dpi[1], dpi[0])
+    exif = _read_exif_block(path, is_turned=orientation > 4) if shown.index == 0 else None
     metadata = Metadata(
         icc=profile,
-        exif=_read_exif_block(path, is_turned=orientation > 4) if shown.index == 0 else None,
+        exif=with_iptc(exif, read_iptc(path, shown)),
         xmp=upright_xmp(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp),
         dpi=dpi,
         suffix=".tif",
     )
     return metadata, orientation
+
+
+def read_iptc(path: Path, shown: TiffPage) -> bytes | None:
+    """The caption of a TIFF file as it is stored; many programs call its bytes 32-bit numbers."""
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[shown.index]
+        value, order = page.tags.valueof(IPTC), file.byteorder
+    if isinstance(value, int):
+        value = (value,)
+    if isinstance(value, tuple) and all(isinstance(v, int) and 0 <= v < 2**32 for v in value):
+        return struct.pack(f"{order}{len(value)}I", *value)
+    return value if isinstance(value, bytes) else None
 
 
 def read_resolution(tags: Any) -> tuple[float, float] | None:

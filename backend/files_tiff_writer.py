@@ -23,6 +23,7 @@ from backend.files_metadata import (
     RESOLUTION_UNIT,
     X_RESOLUTION,
     Y_RESOLUTION,
+    nested_directory,
     parse_exif,
     with_raw_text,
 )
@@ -112,7 +113,7 @@ def _write_page(stream: BinaryIO, picture: Picture, fields: dict[int, Field]) ->
     fields[279] = (LONG, counts)
     exif = parse_exif(picture.metadata.exif)
     for tag in (EXIF_IFD, GPS_IFD):
-        nested = dict(exif.get_ifd(tag))
+        nested = nested_directory(exif, tag)
         if nested:
             fields[tag] = (LONG, [_write_nested(stream, nested)])
     return _write_directory(stream, fields)

@@ -104,7 +104,7 @@ class Archive:
         """
         place = self.folder / photo.result
         try:
-            if not place.exists():
+            if not os.path.lexists(place):
                 return
         except OSError as error:
             raise _not_written(place, error) from error

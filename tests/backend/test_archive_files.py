@@ -124,6 +124,65 @@ def test_the_result_of_a_misnamed_photo_has_the_ending_of_its_format(tmp_path: P
     assert output_path(tmp_path / "a.jpg", ".png", Output(), "-restored").name == "a-restored.png"
 
 
+def test_what_follows_the_last_dot_of_a_name_is_kept_unless_it_is_a_format(tmp_path: Path) -> None:
+    photo = tmp_path / "Oma 12.05.1943"
+    assert output_path(photo, ".png", Output(), "-restored").name == "Oma 12.05.1943-restored.png"
+
+
+def test_a_link_to_nothing_keeps_its_name_and_delays_nobody(tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    save_picture(Picture(noise(20, 30, 3)), photo)
+    for ending in ("restored", "scratches"):
+        (tmp_path / f"a-{ending}.png").symlink_to(tmp_path / "unmounted" / "a.png")
+    assert main(["restore", str(photo), *IDLE]) == 0
+    assert main(["detect", str(photo)]) == 0
+    assert (tmp_path / "a-restored-2.png").is_file()
+    assert (tmp_path / "a-scratches-2.png").is_file()
+    assert (tmp_path / "a-restored.png").is_symlink()
+    with pytest.raises(InputError, match="exists already"):
+        save_picture(Picture(noise(20, 30, 3)), tmp_path / "a-restored.png")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", ["I", "B"])
+@pytest.mark.parametrize("suffix", [".tif", ".jpg"])
+def test_a_caption_is_kept_whatever_its_bytes_are_called(
+    tmp_path: Path, bits: int, kind: str, suffix: str
+) -> None:
+    caption = b"\x1c\x02\x78\x00\x09Anna 1921" + bytes(2)
+    value = struct.unpack(f"<{len(caption) // 4}I", caption) if kind == "I" else caption
+    tags = [(33723, kind, len(value), value, True)]
+    options = {"photometric": "rgb", "metadata": None, "byteorder": "<", "extratags": tags}
+    tifffile.imwrite(tmp_path / "a.tif", noise(20, 30, 3, bits), **options)
+    save_picture(load_picture(tmp_path / "a.tif"), tmp_path / f"b{suffix}")
+    with Image.open(tmp_path / f"b{suffix}") as image:
+        assert image.getexif()[33723] == caption
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_the_directory_within_the_camera_s_is_kept(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x8769] = {0x9003: "1999:05:12 10:00:00", 0xA005: {1: "R03", 2: b"0100"}}
+    with Image.new("RGB", (30, 20), "gray") as image:
+        image.save(tmp_path / "a.jpg", exif=exif)
+    picture = load_picture(tmp_path / "a.jpg")
+    assert picture.metadata.dpi is None
+    save_picture(picture, tmp_path / f"b{suffix}")
+    with Image.open(tmp_path / f"b{suffix}") as image:
+        written = image.getexif()
+        assert written.get_ifd(0x8769)[0x9003] == "1999:05:12 10:00:00"
+        assert written.get_ifd(0xA005)[1].rstrip("\0") == "R03"
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_fourth_channel_of_which_nobody_says_what_it_is_is_left_out(
+    tmp_path: Path, bits: int
+) -> None:
+    pixels = noise(20, 30, 4, bits)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=[0])
+    np.testing.assert_array_equal(load_picture(tmp_path / "a.tif").pixels, pixels[..., :3])
+
+
 def test_metadata_that_a_format_cannot_hold_is_left_out(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[270] = "x" * 70_000
