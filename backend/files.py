@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
 from backend.files_faults import faults_explained
+from backend.files_jpeg import jpeg_settings, read_caption
 from backend.files_metadata import (
     fitting_profile,
     read_exif,
@@ -63,9 +64,7 @@ USUAL_SUFFIX: Final = {
 MOST_PIXELS = 1_000_000_000
 WEBP_LONGEST_SIDE = 16383
 JPEG_LONGEST_SIDE = 65500
-JPEG_QUALITY = 95
-JPEG_LONGEST_BLOCK = 65_500
-"""Bytes of EXIF or XMP that a JPEG segment holds beside its name."""
+WEBP_QUALITY = 95
 
 PNG_LONGEST_CHUNK = 1 << 26
 """Bytes of a compressed profile or text; Pillow's own limit refuses large printer profiles."""
@@ -194,9 +193,8 @@ def _read(stream: BinaryIO, path: Path, page: TiffPage | None, upright: bool) ->
         if page is not None:
             image.seek(page.index)
         metadata, orientation = read_metadata(image, lossless=lossless, suffix=USUAL_SUFFIX[kind])
-        if page is not None:
-            caption = read_iptc(path, page)
-            metadata = replace(metadata, exif=with_iptc(metadata.exif, caption))
+        caption = read_caption(image) if page is None else read_iptc(path, page)
+        metadata = replace(metadata, exif=with_iptc(metadata.exif, caption))
         if page is not None and page.is_sixteen_bit:
             pixels = read_sixteen_bit_tiff(path, page)
         elif kind == "PNG" and is_sixteen_bit_png(path):
@@ -274,24 +272,20 @@ def write_picture(picture: Picture, kind: str, stream: BinaryIO) -> None:
 
 def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str, Any]:
     settings: dict[str, Any] = {"icc_profile": profile} if profile else {}
-    longest = JPEG_LONGEST_BLOCK if kind == "JPEG" else MOST_BYTES
-    exif = metadata.exif if len(metadata.exif or b"") <= longest else None
-    xmp = metadata.xmp if len(metadata.xmp or b"") <= longest else None
-    if exif:
-        settings["exif"] = exif
     if metadata.dpi:
         settings["dpi"] = metadata.dpi
+    if kind == "JPEG":
+        return settings | jpeg_settings(metadata)
+    exif = with_resolution(metadata) if kind == "WEBP" else metadata.exif
+    if exif:
+        settings["exif"] = exif
     if kind == "PNG":
-        if xmp:
+        if metadata.xmp:
             text = PngImagePlugin.PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+            text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
             settings["pnginfo"] = text
         return settings
-    if xmp:
-        settings["xmp"] = xmp
-    if kind == "JPEG":
-        return {**settings, "quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
-    exif = with_resolution(metadata)
-    settings = {**settings, "exif": exif} if exif else settings
+    if metadata.xmp:
+        settings["xmp"] = metadata.xmp
     # "exact" keeps the colours below full transparency.
-    return {**settings, "lossless": metadata.lossless, "quality": JPEG_QUALITY, "exact": True}
+    return {**settings, "lossless": metadata.lossless, "quality": WEBP_QUALITY, "exact": True}

@@ -156,6 +156,14 @@ def test_a_caption_is_kept_whatever_its_bytes_are_called(
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30, 3, bits), **options)
     save_picture(load_picture(tmp_path / "a.tif"), tmp_path / f"b{suffix}")
     with Image.open(tmp_path / f"b{suffix}") as image:
+        if suffix == ".tif":
+            assert image.getexif()[33723] == caption
+        else:
+            assert image.info["photoshop"][0x0404] == caption
+            assert 33723 not in image.getexif()
+    # And back.
+    save_picture(load_picture(tmp_path / f"b{suffix}"), tmp_path / "c.tif")
+    with Image.open(tmp_path / "c.tif") as image:
         assert image.getexif()[33723] == caption
 
 

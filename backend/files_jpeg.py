@@ -1,0 +1,55 @@
+"""What a JPEG file holds beside its pixels, and where: the caption lies in a block of its own.
+
+Source: ISO/IEC 10918-1 for the segments; Adobe, "Photoshop File Formats Specification", image
+resource blocks, for the caption (IPTC).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from PIL import Image
+
+from backend.files_metadata import IPTC, exif_block, parse_exif
+from backend.images import Metadata
+
+QUALITY = 95
+LONGEST_BLOCK = 65_500
+"""Bytes of EXIF, XMP or caption that a segment holds beside its name."""
+
+_CAPTION = 0x0404
+
+
+def read_caption(image: Image.Image) -> bytes | None:
+    """The caption of an opened JPEG file; None where there is none, and in all other formats."""
+    blocks = image.info.get("photoshop")
+    caption = blocks.get(_CAPTION) if isinstance(blocks, dict) else None
+    return caption if isinstance(caption, bytes) and caption else None
+
+
+def jpeg_settings(metadata: Metadata) -> dict[str, Any]:
+    """How Pillow is to write a JPEG file; what is too long for a segment is left out."""
+    settings: dict[str, Any] = {"quality": QUALITY, "subsampling": 0, "optimize": True}
+    exif, caption = _without_caption(metadata.exif)
+    if exif and len(exif) <= LONGEST_BLOCK:
+        settings["exif"] = exif
+    if metadata.xmp and len(metadata.xmp) <= LONGEST_BLOCK:
+        settings["xmp"] = metadata.xmp
+    if caption and len(caption) <= LONGEST_BLOCK:
+        settings["extra"] = _segment(caption)
+    return settings
+
+
+def _without_caption(block: bytes | None) -> tuple[bytes | None, bytes | None]:
+    exif = parse_exif(block)
+    caption = exif.pop(IPTC, None)
+    if not isinstance(caption, bytes):
+        return block, None
+    return (exif_block(exif) if len(exif) else None), caption
+
+
+def _segment(caption: bytes) -> bytes:
+    resource = b"8BIM" + struct.pack(">HHI", _CAPTION, 0, len(caption)) + caption
+    content = b"Photoshop 3.0\0" + resource + bytes(len(caption) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content
