@@ -13,12 +13,14 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Protocol
 
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from backend import runtime
 from backend.error_answers import add_error_answers
@@ -93,8 +95,9 @@ def create_app(
             return {"id": store.submit(header, body).id}
         except BusyError:
             # A sender that is still sending would lose the answer with the connection.
-            async for _ in chunks:
-                pass
+            with suppress(ClientDisconnect):
+                async for _ in chunks:
+                    pass
             raise
 
     @app.get("/jobs/{job_id}")

@@ -47,7 +47,7 @@ def run_tiled(
         channels: C of the result.
         tile: longest side of a tile, of the last one up to `multiple` more; a picture within it is
             one tile.
-        overlap: pixels that neighbours share at least, below `tile`.
+        overlap: pixels that neighbours share, less by up to `multiple` - 1; below `tile`.
         multiple: tiles begin at, and are padded to, multiples of this.
         monitor: advances with the tiles.
         is_needed: tiles for which it is false are left out.

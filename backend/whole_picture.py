@@ -77,7 +77,7 @@ def restore_whole_picture(
             result = denoise(repaired_photo, networks, cleaning.part(1, 2))
             if options.strength < 1:
                 result.lerp_(repaired_photo, 1 - options.strength)
-    if options.tone and networks.has("tone"):
+    if options.tone and options.strength > 0 and networks.has("tone"):
         restore_tone(result, networks, toning, strength=options.strength)
     return result
 
