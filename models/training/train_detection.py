@@ -23,7 +23,7 @@ from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
 from models.training.degradations.fields import luminance
-from models.training.degradations.lookalikes import draw_lookalikes
+from models.training.degradations.lookalikes import add_print_edges, draw_lookalikes
 from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks, lay_over
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
@@ -84,7 +84,10 @@ def draw_sample(
     lookalikes = marks = nothing
     # What is drawn over a real scratch would hide it, and where the scratch ends nobody would know.
     if not damaged.any() and rng.random() < 0.4:
-        lookalikes = torch.from_numpy(draw_lookalikes(shape, rng).as_array())
+        drawn = draw_lookalikes(shape, rng)
+        if rng.random() < 0.5:
+            add_print_edges(drawn, shape, rng)
+        lookalikes = torch.from_numpy(drawn.as_array())
     if rng.random() < (0.35 if is_old else 0.8):
         paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())

@@ -2,8 +2,8 @@
 
 It learns from what a trained detector finds: `python -m models.training.train_detection` comes
 first, and whenever it has changed, this follows. A place of a real old photo is an example by the
-labels of that photo; places on photos with drawn marks, and on undamaged ones full of writing and
-wires, are others.
+labels of that photo; places on photos with drawn marks, on undamaged ones full of writing and
+wires, and on prints with thin margins are others.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -30,11 +31,15 @@ from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, from_bgr
 from models.training.degradations.marks import ByteArray, FloatArray, load_sprites
 from models.training.evaluation.methods import damage_map, gray_of
-from models.training.evaluation.pictures import lookalike_pictures, marked_pictures
+from models.training.evaluation.pictures import (
+    lookalike_pictures,
+    marked_pictures,
+    scanned_prints,
+)
 from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
 
-INFERENCE = {"least": 0.4, "threshold": 0.5}
+INFERENCE = {"least": 0.4, "threshold": 0.4}
 
 # Pixels that a finding may lie beside a labelled piece of damage, whose edges nobody draws exactly.
 _TOLERANCE = np.ones((5, 5), np.uint8)
@@ -143,7 +148,7 @@ def collect(data: Path, networks: Networks) -> Examples:
             yield seen(picture.degraded, picture.damage, picture.unsure, _WEIGHT_OF_DRAWN)
 
     def of_lookalikes() -> Iterator[Examples]:
-        for image in lookalike_pictures(photos):
+        for image in chain(lookalike_pictures(photos), scanned_prints(photos)):
             nothing = np.zeros(image.shape[:2], np.uint8)
             yield seen(image, nothing, nothing, _WEIGHT_OF_LOOKALIKES)
 

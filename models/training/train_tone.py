@@ -28,6 +28,9 @@ from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
+from models.training.degradations.lookalikes import add_print_edges
+from models.training.degradations.marks import Paint
+from models.training.degradations.painting import lay_over
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
 
@@ -73,9 +76,20 @@ class ToneConfig(LoopConfig):
         return {name: getattr(self, name) for name in names}
 
 
+# Share of the pictures that show a print's edges and what it lies on, and of these the share in
+# which only the picture between them is faded.
+EDGES, NOT_FADED = 0.3, 0.5
+
+
 def draw_sample(rng: np.random.Generator, photos: PicturePool, crop: int) -> Sample:
-    """Half of a picture to all of it."""
-    return {"image": as_tensor(photos.crop(rng, crop, (0.3, 0.54)))}
+    """Half of a picture to all of it, and the edges that are still to be laid over it."""
+    edges = Paint.nothing((crop, crop))
+    if rng.random() < EDGES:
+        add_print_edges(edges, (crop, crop), rng)
+    return {
+        "image": as_tensor(photos.crop(rng, crop, (0.3, 0.54))),
+        "edges": torch.from_numpy(edges.as_array()),
+    }
 
 
 def finish_batch(batch: Batch, dice: Dice, *, alone: float) -> Batch:
@@ -85,6 +99,7 @@ def finish_batch(batch: Batch, dice: Dice, *, alone: float) -> Batch:
         alone: share of the pictures that have one fault and no more.
     """
     clean = recipe.developed(batch["image"], dice, own_contrast=False)
+    clean = lay_over(clean, batch["edges"])
     kind = torch.from_numpy(dice.choices.choice(3, len(clean), p=SHARES)).to(clean.device)
     kind[dice.happens(len(clean), alone)] = 3
     shaded = clean.clone()
@@ -96,6 +111,8 @@ def finish_batch(batch: Batch, dice: Dice, *, alone: float) -> Batch:
         shaded[kind == 1] = aging.image
     if bool((kind == 3).any()):
         shaded[kind == 3] = recipe.one_fault(clean[kind == 3], dice).image
+    is_fresh = dice.happens(len(clean), NOT_FADED)
+    shaded[is_fresh] = lay_over(shaded[is_fresh], batch["edges"][is_fresh])
     aging = Aging.of(shaded)
     aging.apply(noise.film_grain(0.04), dice, 0.3)
     return {"image": aging.image * 2 - 1, "target": clean * 2 - 1}

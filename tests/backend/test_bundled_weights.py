@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
+from backend.demo import load_portrait
 from backend.images import Picture, Pixels
 from backend.networks import Networks
 from backend.options import Options
@@ -44,3 +45,15 @@ def test_white_scratches_are_found_and_filled(networks: Networks) -> None:
         np.abs(p.astype(float) - portrait())[drawn > 0].mean() for p in (damaged, result.final)
     )
     assert after < before / 2
+
+
+@pytest.mark.parametrize(("margin", "ground"), [(3, 20), (5, 12), (8, 40)])
+def test_the_margin_of_a_print_on_a_dark_ground_is_no_scratch(
+    networks: Networks, margin: int, ground: int
+) -> None:
+    print_ = np.pad(
+        load_portrait(), ((margin, margin), (margin, margin), (0, 0)), constant_values=228
+    )
+    scan = np.pad(print_, ((ground, ground), (ground, ground), (0, 0)), constant_values=35)
+    mask = run(scan, networks, Options(whole_picture=False, enhance_faces=False)).layers[0].pixels
+    assert (mask >= 128).mean() < 0.001

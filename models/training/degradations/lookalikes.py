@@ -1,4 +1,4 @@
-"""Draw things that look like damage and are not: writing, wires, hair, grass, fences, lace."""
+"""Draw what looks like damage and is none: writing, wires, hair, fences, lace, edges of prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.training.degradations.marks import SHIFT_BITS, ByteArray, Paint
+from models.training.degradations.marks import SHIFT_BITS, ByteArray, FloatArray, Paint
 
 _LETTERS = list("ABCDEFGHKLMNOPRSTUWabcdefghiklmnorstuw0123456789.,&-' ")
 
@@ -26,6 +26,46 @@ def draw_lookalikes(shape: tuple[int, int], rng: np.random.Generator) -> Paint:
         level = rng.uniform(0.0, 0.3) if rng.random() < 0.5 else rng.uniform(0.7, 1.0)
         paint.add(soft, np.full(3, level), draw.__name__.strip("_"))
     return paint
+
+
+def add_print_edges(
+    paint: Paint, shape: tuple[int, int], rng: np.random.Generator, *, sides: int | None = None
+) -> None:
+    """Show a print's edges: its margin, as thin as a scratch, and what it lay on in the scanner.
+
+    Args:
+        paint: gets both on top.
+        shape: (H, W).
+        sides: how many of the four are seen; by chance if None.
+    """
+    if sides is None:
+        sides = 4 if rng.random() < 0.35 else 1 + int(rng.binomial(3, 0.3))
+    depth = _depth_in_print(shape, rng, sides)
+    softness = rng.uniform(0.7, 2.5)
+
+    def outside(distance: float) -> FloatArray:
+        return np.asarray(np.clip((distance - depth) / softness + 0.5, 0, 1), np.float32)
+
+    if rng.random() < 0.9:
+        width = min(shape) * np.exp(rng.uniform(np.log(0.004), np.log(0.04)))
+        level = rng.uniform(0.65, 1.0) if rng.random() < 0.8 else rng.uniform(0.0, 0.3)
+        paint.add(outside(width), np.full(3, level), "margin")
+    level = rng.uniform(0.0, 0.35) if rng.random() < 0.75 else rng.uniform(0.5, 1.0)
+    paint.add(outside(0.0), np.full(3, level), "ground")
+
+
+def _depth_in_print(shape: tuple[int, int], rng: np.random.Generator, sides: int) -> FloatArray:
+    """(H, W), how far each pixel lies inside the edges of a print that lay hardly askew."""
+    height, width = shape
+    turn = np.radians(rng.normal(0, 0.7))
+    y, x = np.mgrid[:height, :width].astype(np.float32) - np.reshape(
+        np.array([height, width], np.float32) / 2, (2, 1, 1)
+    )
+    across, down = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    inset = rng.uniform(0.005, 0.16, 4) * min(shape)
+    distances = (width / 2 + across, width / 2 - across, height / 2 + down, height / 2 - down)
+    depths = [distances[n] - inset[n] for n in rng.permutation(4)[:sides]]
+    return np.asarray(np.min(depths, axis=0), np.float32)
 
 
 def _writing(shape: tuple[int, int], rng: np.random.Generator) -> ByteArray:

@@ -20,7 +20,12 @@ from models.training.evaluation.metrics import (
     area_under_curve,
     detection_at,
 )
-from models.training.evaluation.pictures import Degraded, lookalike_pictures, marked_pictures
+from models.training.evaluation.pictures import (
+    Degraded,
+    lookalike_pictures,
+    marked_pictures,
+    scanned_prints,
+)
 from models.training.evaluation.report import Report, Table, fitted, overlaid, zoomed
 
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -198,6 +203,7 @@ def _table_of_false_area(photos: PicturePool, networks: Networks) -> Table:
     groups = {
         "clean photos": [from_bgr(levels) for levels in photos.pictures],
         "writing, wires, hair, lace drawn in": list(lookalike_pictures(photos)),
+        "prints with thin margins in a scanner": list(scanned_prints(photos)),
     }
     for name, images in groups.items():
         maps = [damage_map(image, networks) for image in images]

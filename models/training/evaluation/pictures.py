@@ -15,8 +15,15 @@ from models.training.degradations import recipe
 from models.training.degradations.aging import Aging
 from models.training.degradations.areas import draw_holes, draw_tears
 from models.training.degradations.dice import Dice
-from models.training.degradations.lookalikes import draw_lookalikes
-from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
+from models.training.degradations.lookalikes import add_print_edges, draw_lookalikes
+from models.training.degradations.marks import (
+    ByteArray,
+    FloatArray,
+    Paint,
+    Sprites,
+    Tone,
+    draw_marks,
+)
 from models.training.degradations.painting import add_marks, lay_over
 
 Preset = Literal["original", "photo", "paper", "shading", "scratches", "torn"]
@@ -123,6 +130,19 @@ def lookalike_pictures(pool: PicturePool) -> Iterator[FloatArray]:
             paint = draw_lookalikes(levels.shape[:2], rng)
             image = lay_over(image, torch.from_numpy(paint.as_array())[None])
         aging = Aging.of(image)
+        recipe.scan(aging, dice)
+        yield _array(aging.image)
+
+
+def scanned_prints(pool: PicturePool) -> Iterator[FloatArray]:
+    """Undamaged prints with thin margins, with what they lay on in the scanner round about."""
+    for number, levels in enumerate(pool.pictures):
+        seed = [_SEED + 3, number]
+        rng, dice = np.random.default_rng(seed), Dice(seed)
+        image = recipe.developed(_batch(from_bgr(levels)), dice)
+        paint = Paint.nothing(levels.shape[:2])
+        add_print_edges(paint, levels.shape[:2], rng, sides=4)
+        aging = Aging.of(lay_over(image, torch.from_numpy(paint.as_array())[None]))
         recipe.scan(aging, dice)
         yield _array(aging.image)
 

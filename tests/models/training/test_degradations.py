@@ -15,8 +15,8 @@ from models.training.degradations.aging import Aging, Operation
 from models.training.degradations.dice import Dice
 from models.training.degradations.fields import is_gray, luminance
 from models.training.degradations.jpeg import compress, compression
-from models.training.degradations.lookalikes import draw_lookalikes
-from models.training.degradations.marks import Sprites, Tone, draw_marks, load_sprites
+from models.training.degradations.lookalikes import add_print_edges, draw_lookalikes
+from models.training.degradations.marks import Paint, Sprites, Tone, draw_marks, load_sprites
 from models.training.degradations.painting import SMALLEST_CHANGE, add_marks, lay_over
 
 OPERATIONS: dict[str, Operation] = {
@@ -187,6 +187,17 @@ def test_lookalikes_are_fixed_by_their_seed_and_visible() -> None:
     assert not np.array_equal(first, other)
     assert first.shape == (4, 64, 80)
     assert first[3].max() > 0.2
+
+
+@pytest.mark.parametrize("sides", [1, 2, 4])
+def test_a_print_shows_as_many_edges_as_told(sides: int) -> None:
+    paint = Paint.nothing((96, 96))
+    add_print_edges(paint, (96, 96), np.random.default_rng(5), sides=sides)
+    opaque = paint.opacity > 0.99
+    middles = [opaque[0, 48], opaque[-1, 48], opaque[48, 0], opaque[48, -1]]
+    assert sum(bool(seen) for seen in middles) == sides
+    assert not opaque[30:66, 30:66].any()
+    assert paint.kinds == ["margin", "ground"]
 
 
 def test_train_and_test_sprites_are_disjoint(tmp_path: object) -> None:

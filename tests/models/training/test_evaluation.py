@@ -34,6 +34,7 @@ from models.training.evaluation.pictures import (
     degraded_pictures,
     lookalike_pictures,
     marked_pictures,
+    scanned_prints,
 )
 from models.training.evaluation.report import Report, Table, fitted, overlaid, zoomed
 from tests.backend.networks import random_networks
@@ -119,6 +120,15 @@ def test_light_and_dark_marks_are_told_apart(pool: PicturePool) -> None:
 
 def test_lookalikes_are_drawn_over_every_picture(pool: PicturePool) -> None:
     assert len(list(lookalike_pictures(pool))) == 2
+
+
+def test_scanned_prints_show_a_ground_on_all_sides(pool: PicturePool) -> None:
+    for image, levels in zip(scanned_prints(pool), pool.pictures, strict=True):
+        assert image.shape == levels.shape
+        middle = len(image) // 2
+        for side in (image[0, 1:-1], image[-1, 1:-1], image[1:-1, 0], image[1:-1, -1]):
+            assert side.std() < 0.1
+        assert image[middle].std() > 0.02
 
 
 def test_the_classical_methods_fill_holes() -> None:

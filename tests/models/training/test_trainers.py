@@ -38,7 +38,7 @@ def stream(draw: DrawSample, finish: FinishBatch, start: int = 0) -> Iterator[Ba
 
 def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path: Path) -> None:
     config = train_detection.DetectionConfig(
-        steps=250, width=8, deepest_width=8, blocks=1, warm_up_steps=5, learning_rate=3e-3
+        steps=500, width=12, deepest_width=12, blocks=1, warm_up_steps=5, learning_rate=2e-3
     )
     draw = partial(
         train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
@@ -46,7 +46,7 @@ def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path
     loss = partial(train_detection.compute_loss, config=config)
     torch.manual_seed(1)
     network = train_detection.make_network(config)
-    test = [next(stream(draw, train_detection.finish_batch, 500 + n)) for n in range(4)]
+    test = [next(stream(draw, train_detection.finish_batch, 500 + n)) for n in range(16)]
 
     def judge(module: torch.nn.Module) -> float:
         """Area under the ROC curve; 0.5 is chance."""
