@@ -47,7 +47,7 @@ def test_white_scratches_are_found_and_filled(networks: Networks) -> None:
     assert after < before / 2
 
 
-@pytest.mark.parametrize(("margin", "ground"), [(3, 20), (5, 12), (8, 40)])
+@pytest.mark.parametrize(("margin", "ground"), [(4, 20), (5, 12), (8, 40)])
 def test_the_margin_of_a_print_on_a_dark_ground_is_no_scratch(
     networks: Networks, margin: int, ground: int
 ) -> None:
