@@ -37,10 +37,12 @@ def to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
         gray: take the luminance, and repeat it in all channels.
     """
     # In bands: of a large picture, each intermediate result would be as large as the picture.
-    bands = [
-        _band_to_pixels(band, like, gray=gray) for band in torch.split(image, BAND_ROWS, dim=2)
-    ]
-    return as_depth(np.concatenate(bands), like)
+    height, width = image.shape[2:]
+    pixels = as_depth(np.empty((height, width, like.shape[-1]), like.dtype), like)
+    for top in range(0, height, BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        pixels[rows] = _band_to_pixels(image[:, :, rows], like, gray=gray)
+    return pixels
 
 
 def _band_to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
