@@ -60,6 +60,9 @@ _LONG, _THIN = 0.5, 8.0
 """Share of the short side, and length over width, from which a place is a line through much of the
 picture."""
 
+_WIDE, _LEAST_WIDE = 0.01, 6.0
+"""The radius that a wide place has at least: as a share of the short side, and in pixels."""
+
 _LIKELIEST = 2000
 """With so many of the others a place is compared; the others say nothing new."""
 
@@ -96,6 +99,16 @@ class Places:
         length, width = (np.exp(self.features[:, FEATURES.index(n)]) for n in ("length", "width"))
         is_long: npt.NDArray[np.bool_] = length >= _LONG * min(self.areas.shape)
         return is_long & (length >= _THIN * width)
+
+    def limits(self, threshold: float) -> Floats:
+        """(N,), the verdict from which each counts as damaged where `threshold` is the usual one.
+
+        A wide place takes more: half a head that is gone is worse than a stain that stays. Drawn
+        damage as wide got 0.7 and more throughout.
+        """
+        radius = np.exp(self.features[:, FEATURES.index("radius")]) - 0.5
+        is_wide = radius >= max(_LEAST_WIDE, _WIDE * min(self.areas.shape))
+        return np.where(is_wide, 1 - (1 - threshold) ** 2, threshold).astype(np.float32)
 
 
 def find_places(probability: Floats, gray: Floats, least: float) -> Places:

@@ -144,7 +144,8 @@ def claim_damage(
         # from photos with much or no damage, is no help here.
         highest = places.highest_probabilities
         is_sure = places.are_long & (highest >= SURE_LINE)
-        is_damaged = np.where(is_sure, np.maximum(verdict, highest), verdict) >= limit
+        verdict = np.where(is_sure, np.maximum(verdict, highest), verdict)
+        is_damaged = verdict >= places.limits(limit)
         probability = np.where(places.where(is_damaged), probability, np.float32(0))
     else:
         inference = networks.spec("detection").inference
