@@ -108,7 +108,8 @@ class Places:
         """
         radius = np.exp(self.features[:, FEATURES.index("radius")]) - 0.5
         is_wide = radius >= max(_LEAST_WIDE, _WIDE * min(self.areas.shape))
-        return np.where(is_wide, 1 - (1 - threshold) ** 2, threshold).astype(np.float32)
+        higher = min(1.5 * threshold, (1 + threshold) / 2)
+        return np.where(is_wide, higher, threshold).astype(np.float32)
 
 
 def find_places(probability: Floats, gray: Floats, least: float) -> Places:

@@ -208,7 +208,7 @@ def test_a_wide_place_must_be_surer_than_a_thin_one() -> None:
     probability[40:60, 20:60] = 0.9
     probability[50, 100:180] = 0.9
     places = find_places(probability, np.full((100, 200), 0.5, np.float32), 0.4)
-    np.testing.assert_allclose(places.limits(0.4), [0.64, 0.4])
+    np.testing.assert_allclose(places.limits(0.4), [0.6, 0.4])
     np.testing.assert_array_equal(places.limits(0.0), [0, 0])
     np.testing.assert_array_equal(places.limits(1.0), [1, 1])
 
