@@ -65,6 +65,7 @@ MOST_PIXELS = 1_000_000_000
 WEBP_LONGEST_SIDE = 16383
 JPEG_LONGEST_SIDE = 65500
 WEBP_QUALITY = 95
+"""From 0 to 100; for lossy files only."""
 
 PNG_LONGEST_CHUNK = 1 << 26
 """Bytes of a compressed profile or text; Pillow's own limit refuses large printer profiles."""

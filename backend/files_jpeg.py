@@ -15,10 +15,13 @@ from backend.files_metadata import IPTC, exif_block, parse_exif
 from backend.images import Metadata
 
 QUALITY = 95
+"""On libjpeg's scale from 0 to 100."""
+
 LONGEST_BLOCK = 65_500
 """Bytes of EXIF, XMP or caption that a segment holds beside its name."""
 
 _CAPTION = 0x0404
+"""Number of the resource block that holds it."""
 
 
 def read_caption(image: Image.Image) -> bytes | None:

@@ -31,8 +31,8 @@ all beside places where the network saw none to take away."""
 
 BAND_CELLS = 64
 MARGIN_CELLS = 2
-EDGE = 2
-"""Pixels beside a repair that show no grain of the photo's: it fades in there."""
+REPAIRED_EDGE = 2
+"""Pixels beside damage that are left as the networks made them: they repair a little more."""
 
 
 def photo_grain(photo: Tensor) -> GrainLevel | None:
@@ -51,7 +51,7 @@ def keep_texture(cleaned: Tensor, photo: Tensor, hole: Mask, grain: GrainLevel |
         hole: (H, W), not 0 where damage was repaired, which stays as it is.
         grain: of the photo.
     """
-    covered = dilate((hole > 0).astype(np.uint8), EDGE)
+    covered = dilate((hole > 0).astype(np.uint8), REPAIRED_EDGE)
     share = _share_to_keep(_measure(photo, covered), _measure(cleaned, covered), covered, grain)
     for cells, rows in _bands(photo.shape[2]):
         part = _at_full_size(share, cells, photo.shape[3])[: rows.stop - rows.start]
