@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import InputError
 from backend.files_faults import faults_explained
-from backend.files_jpeg import jpeg_settings, read_caption
+from backend.files_jpeg import jpeg_settings, read_caption, read_comments
 from backend.files_metadata import (
     fitting_profile,
     read_exif,
@@ -27,6 +27,8 @@ from backend.files_pixels import OPPOSITE, eight_bit_pixels, oriented
 from backend.files_png import (
     check_png,
     is_sixteen_bit_png,
+    png_extras,
+    read_extras,
     read_sixteen_bit_png,
     write_sixteen_bit_png,
 )
@@ -195,7 +197,8 @@ def _read(stream: BinaryIO, path: Path, page: TiffPage | None, upright: bool) ->
             image.seek(page.index)
         metadata, orientation = read_metadata(image, lossless=lossless, suffix=USUAL_SUFFIX[kind])
         caption = read_caption(image) if page is None else read_iptc(path, page)
-        metadata = replace(metadata, exif=with_iptc(metadata.exif, caption))
+        extras = read_extras(path) if kind == "PNG" else read_comments(image)
+        metadata = replace(metadata, exif=with_iptc(metadata.exif, caption), extras=extras)
         if page is not None and page.is_sixteen_bit:
             pixels = read_sixteen_bit_tiff(path, page)
         elif kind == "PNG" and is_sixteen_bit_png(path):
@@ -281,11 +284,12 @@ def _settings(metadata: Metadata, kind: str, profile: bytes | None) -> dict[str,
     if exif:
         settings["exif"] = exif
     if kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for name, data in png_extras(metadata):
+            chunks.add(name, data)
         if metadata.xmp:
-            text = PngImagePlugin.PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-            settings["pnginfo"] = text
-        return settings
+            chunks.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+        return settings | {"pnginfo": chunks}
     if metadata.xmp:
         settings["xmp"] = metadata.xmp
     # "exact" keeps the colours below full transparency.

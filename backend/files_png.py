@@ -1,7 +1,8 @@
-"""PNG with 16 bit per channel, which Pillow can neither read nor write in colour."""
+"""What Pillow leaves out of PNG: 16 bit per channel in colour, sums and rows, chunks to keep."""
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from backend.errors import InputError
-from backend.images import Picture, Pixels
+from backend.images import Metadata, Picture, Pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -20,6 +21,15 @@ COLOR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 
 FILTER_UP = 2
 """Each row is stored as the difference to the row above: simple, and good for photos."""
+
+EXTRA_CHUNKS: Final = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt")
+"""What a file says of its colours without a profile, and in words (11.3.2 and 11.3.3)."""
+
+MOST_EXTRAS = 1 << 20
+"""Bytes; notes of people are shorter."""
+
+# What is written anew, was stored by a program for itself, or describes the file and not the photo.
+_OTHER_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type ", b"Thumb::", b"date:")
 
 INCHES_PER_METRE = 1 / 0.0254
 BAND_BYTES = 1 << 24
@@ -70,6 +80,30 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         yield kind, data
 
 
+def read_extras(path: Path) -> tuple[tuple[bytes, bytes], ...]:
+    """Kind and data of those chunks of a PNG file that are kept as they are, for `Metadata`."""
+    kept: list[tuple[bytes, bytes]] = []
+    room = MOST_EXTRAS
+    with path.open("rb") as stream:
+        stream.seek(len(SIGNATURE))
+        while len(head := stream.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            if kind not in EXTRA_CHUNKS or size > room:
+                stream.seek(size + 4, os.SEEK_CUR)
+                continue
+            data, check = stream.read(size), stream.read(4)
+            is_whole = zlib.crc32(kind + data) == int.from_bytes(check, "big")
+            if is_whole and not data.startswith(_OTHER_TEXTS):
+                kept.append((kind, data))
+                room -= size
+    return tuple(kept)
+
+
+def png_extras(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """Those extras that PNG holds."""
+    return [(kind, data) for kind, data in metadata.extras if kind in EXTRA_CHUNKS]
+
+
 def _row_bytes(header: bytes) -> int:
     """How many bytes all rows have, from the data of IHDR; 0 where they are interlaced."""
     width, height, depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", header)
@@ -115,12 +149,14 @@ def read_sixteen_bit_png(path: Path, transparency: object) -> Pixels:
 
 
 def write_sixteen_bit_png(picture: Picture, profile: bytes | None, stream: BinaryIO) -> None:
-    """Write 16-bit pixels with ICC, EXIF, XMP and resolution."""
+    """Write 16-bit pixels with ICC, EXIF, XMP, resolution and extras."""
     metadata, size = picture.metadata, picture.size
     color_type = COLOR_TYPES[picture.pixels.shape[2]]
     stream.write(SIGNATURE)
     header = struct.pack(">IIBBBBB", size.width, size.height, 16, color_type, 0, 0, 0)
     _write_chunk(stream, b"IHDR", header)
+    for kind, data in png_extras(metadata):
+        _write_chunk(stream, kind, data)
     if profile:
         _write_chunk(stream, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
     if metadata.dpi:

@@ -34,6 +34,8 @@ class Metadata:
         exif: an EXIF block that begins with b"Exif\\0\\0", orientation already applied and removed.
         xmp: an XMP packet.
         dpi: resolution in pixels per inch, horizontal and vertical.
+        extras: kind and data of blocks that only the photo's own format has: comments of JPEG
+            (b"COM"), and the chunks of PNG in `files_png.EXTRA_CHUNKS`.
         lossless: the file kept every pixel; decides how WebP is written.
         suffix: the usual file name ending of the format, with its dot.
     """
@@ -42,6 +44,7 @@ class Metadata:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    extras: tuple[tuple[bytes, bytes], ...] = ()
     lossless: bool = True
     suffix: str = ".png"
 
