@@ -12,10 +12,8 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.precision import type_of
 from backend.tensors import luminance
-from backend.tiling import run_tiled_as_memory_allows
+from backend.tiling import USUAL_TILES, run_tiled_as_memory_allows
 from models.grain_level import GrainLevel
-
-TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 
 MULTIPLE = 16
 """The network halves the size four times."""
@@ -64,10 +62,8 @@ def clean(
     return run_tiled_as_memory_allows(
         run,
         [filled, mask, photo],
+        USUAL_TILES,
         channels=3,
-        tile=TILE,
-        least_tile=LEAST_TILE,
-        overlap=OVERLAP,
         multiple=MULTIPLE,
         monitor=monitor,
         is_needed=is_needed,

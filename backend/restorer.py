@@ -18,11 +18,15 @@ from backend.streaming.attention import LARGEST_EXACT
 from backend.streaming.keys import Elsewhere
 from backend.streaming.stream import Known, Plan
 from backend.tensors import pad_to_multiple
-from backend.tiling import LEAST_SIDE, SMALLER_PIECES, RunTile, run_tiled_as_memory_allows
+from backend.tiling import (
+    LEAST_SIDE,
+    SMALLER_PIECES,
+    USUAL_TILES,
+    RunTile,
+    run_tiled_as_memory_allows,
+)
 from backend.warm import Former, remember, revised
 from models.registry import Network
-
-TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 
 REDUCED_PIXELS = 250_000
 """Size of the copy from which statistics are taken when they are not taken from the picture.
@@ -181,10 +185,8 @@ class Restorer:
         return run_tiled_as_memory_allows(
             whole._runner_with_known_statistics(),
             [image, mask],
+            USUAL_TILES,
             channels=3,
-            tile=TILE,
-            least_tile=LEAST_TILE,
-            overlap=OVERLAP,
             multiple=self._multiple,
             monitor=monitor,
             is_needed=is_needed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,24 @@ SMALLER_PIECES = (
 
 LEAST_SIDE = 32
 """Networks that halve the size several times and pad by reflection need a few cells."""
+
+
+class TileSides(NamedTuple):
+    """Sides in pixels.
+
+    Attributes:
+        longest: of a tile where the memory suffices for it.
+        least: of a tile where it does not; smaller ones would show too little.
+        overlap: of neighbours.
+    """
+
+    longest: int
+    least: int
+    overlap: int
+
+
+USUAL_TILES = TileSides(512, 192, 96)
+"""For networks to which what is more than some tens of pixels away makes no difference."""
 
 
 def run_tiled(
@@ -81,16 +100,15 @@ def run_tiled(
 def run_tiled_as_memory_allows(
     run: RunTile,
     inputs: Sequence[Tensor],
+    sides: TileSides,
     *,
     channels: int,
-    tile: int,
-    least_tile: int,
-    overlap: int,
     multiple: int,
     monitor: Monitor,
     is_needed: Callable[[Box], bool] = lambda _: True,
 ) -> tuple[Tensor, Tensor]:
-    """`run_tiled`, with tiles down to `least_tile` when the memory does not suffice for larger."""
+    """`run_tiled`, with ever smaller tiles where the memory does not suffice for the longest."""
+    tile = sides.longest
     while True:
         try:
             return run_tiled(
@@ -98,15 +116,15 @@ def run_tiled_as_memory_allows(
                 inputs,
                 channels=channels,
                 tile=tile,
-                overlap=overlap,
+                overlap=sides.overlap,
                 multiple=multiple,
                 monitor=monitor,
                 is_needed=is_needed,
             )
         except MAY_BE_MEMORY as error:
-            if not is_out_of_memory(error) or tile <= least_tile:
+            if not is_out_of_memory(error) or tile <= sides.least:
                 raise
-        tile = max(least_tile, tile // 2)
+        tile = max(sides.least, tile // 2)
         monitor.note("memory-short", SMALLER_PIECES)
 
 

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from backend.monitor import Monitor
 from backend.networks import Networks
-from backend.tiling import run_tiled_as_memory_allows
+from backend.tiling import USUAL_TILES, run_tiled_as_memory_allows
 
-TILE, LEAST_TILE, OVERLAP = 512, 192, 96
 MULTIPLE = 16
 
 
@@ -34,10 +33,8 @@ def denoise(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
     denoised, _ = run_tiled_as_memory_allows(
         run,
         [image],
+        USUAL_TILES,
         channels=3,
-        tile=TILE,
-        least_tile=LEAST_TILE,
-        overlap=OVERLAP,
         multiple=MULTIPLE,
         monitor=monitor,
     )

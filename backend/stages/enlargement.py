@@ -19,10 +19,10 @@ from backend.images import Picture, as_depth, is_gray
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tensors import to_image, to_pixels
-from backend.tiling import run_tiled_as_memory_allows
+from backend.tiling import TileSides, run_tiled_as_memory_allows
 from backend.transparency import visible_color
 
-TILE, LEAST_TILE, OVERLAP = 384, 96, 64
+TILES = TileSides(384, 96, 64)
 MULTIPLE = 4
 
 
@@ -55,10 +55,8 @@ def enlarge(picture: Picture, networks: Networks, monitor: Monitor) -> Picture:
         packed, _ = run_tiled_as_memory_allows(
             run,
             [to_image(color)],
+            TILES,
             channels=3 * scale**2,
-            tile=TILE,
-            least_tile=LEAST_TILE,
-            overlap=OVERLAP,
             multiple=MULTIPLE,
             monitor=monitor,
         )

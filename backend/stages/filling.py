@@ -14,9 +14,9 @@ from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.synthesis.large_holes import FindFaces, fill_large_holes
 from backend.tensors import dilate
-from backend.tiling import run_tiled_as_memory_allows
+from backend.tiling import TileSides, run_tiled_as_memory_allows
 
-TILE, LEAST_TILE, OVERLAP = 768, 384, 192
+TILES = TileSides(768, 384, 192)
 """LaMa and its like look at the whole tile; larger ones than in their training bring no more."""
 
 MULTIPLE = 8
@@ -69,10 +69,8 @@ def _invented(image: Tensor, hole: Mask, networks: Networks, monitor: Monitor) -
     filled, _ = run_tiled_as_memory_allows(
         run,
         [image, mask],
+        TILES,
         channels=3,
-        tile=TILE,
-        least_tile=LEAST_TILE,
-        overlap=OVERLAP,
         multiple=MULTIPLE,
         monitor=monitor,
         is_needed=lambda box: bool(hole[box.slices].any()),

@@ -20,9 +20,9 @@ from backend.networks import Networks
 from backend.places import find_places
 from backend.precision import type_of
 from backend.tensors import dilate, luminance
-from backend.tiling import run_tiled_as_memory_allows
+from backend.tiling import TileSides, run_tiled_as_memory_allows
 
-TILE, LEAST_TILE, OVERLAP = 1536, 384, 256
+TILES = TileSides(1536, 384, 256)
 MULTIPLE = 16
 
 GROWTH = 1.0
@@ -271,10 +271,8 @@ def _logits(
         return run_tiled_as_memory_allows(
             run,
             [x],
+            TILES,
             channels=1,
-            tile=TILE,
-            least_tile=LEAST_TILE,
-            overlap=OVERLAP,
             multiple=MULTIPLE,
             monitor=monitor,
         )[0]

@@ -16,6 +16,7 @@ from backend.regions import damaged_regions
 from backend.restorer import Restorer
 from backend.stages import restoration
 from backend.stages.restoration import repair_scratches
+from backend.tiling import TileSides
 from tests.backend.networks import random_networks
 from tests.backend.restoring import lines, listening, official, photo
 
@@ -76,8 +77,8 @@ def test_large_photos_are_repaired_where_they_are_damaged_with_a_copys_statistic
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(restoration, "EXACT_REPAIR_PIXELS", 1000)
-    for name, value in (("TILE", 128), ("OVERLAP", 64), ("REDUCED_PIXELS", 20_000)):
-        monkeypatch.setattr(restorer, name, value)
+    monkeypatch.setattr(restorer, "USUAL_TILES", TileSides(128, 96, 64))
+    monkeypatch.setattr(restorer, "REDUCED_PIXELS", 20_000)
     image, damage = photo()
     damage[:, :150] = 0
     unfilled = Filled.not_yet(image, damage)
