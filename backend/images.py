@@ -21,8 +21,9 @@ A repair alone fades with the mask. Where the whole picture is cleaned, what is 
 repaired, and only places that are fainter throughout are in part.
 """
 
-GRAY_TOLERANCE = 1
-"""Lossy WebP decodes a gray picture to channels that differ by up to one level of 8 bit."""
+GRAY_TOLERANCE, STRAY_TOLERANCE, STRAY_SHARE = 1, 8, 1e-3
+"""Levels of 8 bit by which the channels of a gray picture differ after lossy compression; those of
+a few stray pixels after scaling, and how many of all these are."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,14 @@ def is_gray(color: Pixels) -> bool:
     """Whether (H, W, 1 or 3) `color` shows no colour, by its model or by its values."""
     if color.shape[2] == 1:
         return True
-    tolerance = GRAY_TOLERANCE * level_count(color) // 255
+    unit = level_count(color) // 255
+    room = STRAY_SHARE * color.shape[0] * color.shape[1]
     # In bands, so that a large picture is not copied as signed integers.
     for top in range(0, color.shape[0], 256):
         band = color[top : top + 256, :, :3].astype(np.int32)
-        if int((band.max(axis=2) - band.min(axis=2)).max()) > tolerance:
+        difference = band.max(axis=2) - band.min(axis=2)
+        room -= np.count_nonzero(difference > GRAY_TOLERANCE * unit)
+        if room < 0 or difference.max() > STRAY_TOLERANCE * unit:
             return False
     return True
 

@@ -165,13 +165,19 @@ def _tone_statistics(x: Tensor) -> Tensor:
     return torch.cat([quantiles, share, mean.flatten(1), deviation.flatten(1)], dim=1)
 
 
-def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.0)) -> Tensor:
-    """Apply the colour transforms to a picture of any size, or to a strip of it.
+def apply_grid(
+    image: Tensor,
+    grid: Tensor,
+    rows: tuple[float, float] = (0.0, 1.0),
+    columns: tuple[float, float] = (0.0, 1.0),
+) -> Tensor:
+    """Apply the colour transforms to a picture of any size, or to a part of it.
 
     Args:
         image: (B, 3, H, W) in [-1, 1].
         grid: (B, 12, bins, h, w), over the whole picture.
-        rows: where the strip begins and ends, as shares of the picture's height.
+        rows, columns: where the part begins and ends, as shares of the picture's height and width;
+            beyond the picture its edges go on.
 
     Returns:
         The same shape, not clipped.
@@ -179,7 +185,8 @@ def apply_grid(image: Tensor, grid: Tensor, rows: tuple[float, float] = (0.0, 1.
     batch, _, height, width = image.shape
     pixels = image.transpose(1, 2)  # (B, H, 3, W)
     guide = (pixels * image.new_tensor(_LUMINANCE).view(1, 1, 3, 1)).sum(2)
-    x = (torch.arange(width, device=image.device) + 0.5) / width * 2 - 1
+    x = (torch.arange(width, device=image.device) + 0.5) / width
+    x = (columns[0] + (columns[1] - columns[0]) * x) * 2 - 1
     # Each row has a grid of its own, so that a pixel is looked up in two dimensions and not three.
     of_rows = _grids_of_rows(grid, height, rows)
     places = torch.stack([x.expand_as(guide), guide.clamp(-1, 1)], dim=3)

@@ -100,6 +100,7 @@ TORCH_PLACES = (
     "backend/pipeline.py",
     "backend/assembly.py",
     "backend/damage.py",
+    "backend/ground.py",
     "backend/texture.py",
     "backend/transparency.py",
     "backend/whole_picture.py",

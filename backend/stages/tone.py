@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
 from backend.device import run_at_once
+from backend.geometry import Box, Size
+from backend.ground import find_ground
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tint import is_tinted_print, keep_tint
@@ -35,7 +38,8 @@ def restore_tone(
     """Undo fading, shading, casts and stains in place; detail stays as it is.
 
     A print without colours keeps its tint or becomes paler, up to gray. A picture that seems to
-    need hardly any change is left as it is.
+    need hardly any change is left as it is, and so are a page of writing and the plain ground
+    that a photo lies on.
 
     Args:
         image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches; is changed, not clipped.
@@ -43,26 +47,46 @@ def restore_tone(
         monitor: of this part of the stage.
         strength: share of the change that is applied, in [0, 1].
     """
-    network = networks.tone()
-    small = small_copy(image, int(networks.spec("tone").inference["side"])).clamp(0, 1)
+    network, side = networks.tone(), int(networks.spec("tone").inference["side"])
+    height, width = image.shape[2:]
+    ground = find_ground(image)
+    if ground is not None and ground.is_page:
+        return
+    box = Box(0, 0, width, height) if ground is None else ground.box_in(Size(width, height))
+    small = small_copy(image[..., box.slices[0], box.slices[1]], side).clamp(0, 1)
+    if ground is not None:
+        small = ground.hidden_in(small)
     is_tinted = is_tinted_print(small)
     x = small * 2 - 1
     with monitor.watching(network):
         # A grid holds changes from the identity, so a share of it makes a share of the change.
         grid = run_at_once(network, x, networks.device).float().cpu()
     grid *= strength * _needed(small, _changed(small, grid, is_tinted))
-    height = image.shape[2]
+    columns = _shares(0, width, box.x0, box.x1)
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
         strip = image[:, :, top:bottom]
-        image[:, :, top:bottom] = _changed(strip, grid, is_tinted, (top / height, bottom / height))
+        rows = _shares(top, bottom, box.y0, box.y1)
+        changed = _changed(strip, grid, is_tinted, rows, columns)
+        if ground is not None:
+            changed = torch.lerp(changed, strip, ground.share_of(strip, top, height))
+        image[:, :, top:bottom] = changed
+
+
+def _shares(start: int, end: int, first: int, last: int) -> tuple[float, float]:
+    """Pixels as shares of the span from `first` to `last`."""
+    return (start - first) / (last - first), (end - first) / (last - first)
 
 
 def _changed(
-    image: Tensor, grid: Tensor, is_tinted: bool, rows: tuple[float, float] = (0.0, 1.0)
+    image: Tensor,
+    grid: Tensor,
+    is_tinted: bool,
+    rows: tuple[float, float] = (0.0, 1.0),
+    columns: tuple[float, float] = (0.0, 1.0),
 ) -> Tensor:
-    changed = (apply_grid(image * 2 - 1, grid, rows) + 1) / 2
+    changed = (apply_grid(image * 2 - 1, grid, rows, columns) + 1) / 2
     return keep_tint(image, changed) if is_tinted else changed
 
 

@@ -150,7 +150,17 @@ def test_a_gray_photo_in_lossy_webp_is_still_gray(tmp_path: Path) -> None:
 def test_one_colourful_pixel_makes_a_picture_colourful() -> None:
     pixels = np.full((600, 4, 3), 100, dtype=np.uint8)
     assert is_gray(pixels)
-    pixels[599, 3] = (100, 100, 102)
+    pixels[599, 3] = (100, 100, 109)
+    assert not is_gray(pixels)
+
+
+@pytest.mark.parametrize("unit", [1, 257])
+def test_a_few_pixels_that_are_nearly_gray_make_no_colours(unit: int) -> None:
+    """As scaling leaves them beside strong edges."""
+    pixels = np.full((600, 4, 3), 100 * unit, np.uint8 if unit == 1 else np.uint16)
+    pixels[300:302, 3] = np.array([100, 100, 108]) * unit
+    assert is_gray(pixels)
+    pixels[302, 3] = np.array([100, 100, 102]) * unit
     assert not is_gray(pixels)
 
 
