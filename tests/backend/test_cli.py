@@ -405,12 +405,24 @@ def test_a_link_to_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--watch-pid", "-1"], ["--idle-minutes", "nan"], ["--idle-minutes", "0"]]
+    ("option", "text", "kind"),
+    [
+        ("--watch-pid", "-1", "whole number"),
+        ("--watch-pid", "abc", "whole number"),
+        ("--watch-pid", "1.5", "whole number"),
+        ("--idle-minutes", "nan", "number"),
+        ("--idle-minutes", "0", "number"),
+        ("--idle-minutes", "soon", "number"),
+    ],
 )
-def test_nonsense_for_the_backend_is_refused(arguments: list[str]) -> None:
+def test_nonsense_for_the_backend_is_refused(
+    option: str, text: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exited:
-        main(["serve", *arguments])
+        main(["serve", option, text])
     assert exited.value.code == 2
+    said = f"argument {option}: {text} is no {kind} above 0: give one, like 15\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
