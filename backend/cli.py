@@ -240,11 +240,15 @@ def _add_serve(commands: _Commands) -> None:
 
 def _positive(kind: type[_Number]) -> Callable[[str], _Number]:
     """Reads a number above 0."""
+    words = "whole number" if kind is int else "number"
 
     def read(text: str) -> _Number:
-        number = kind(text)
+        try:
+            number = kind(text)
+        except ValueError:
+            number = kind(0)
         if not 0 < number < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+            raise argparse.ArgumentTypeError(f"{text} is no {words} above 0: give one, like 15")
         return number
 
     return read

@@ -15,6 +15,9 @@ from backend.files import FORMATS, format_of
 OWN_OUTPUT = re.compile(r"-(restored|scratches)(-\d+)?$")
 """Endings of names given by this program, which a folder's photos are not taken from."""
 
+LONGEST_NAME = 255
+"""Bytes of a file's name; hardly any disk takes more."""
+
 
 @dataclass(frozen=True)
 class Output:
@@ -110,6 +113,8 @@ def resolve_output(chosen: Path | None, arguments: Sequence[Path]) -> Output:
 def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
     """The file for one photo's result; where the name follows, one that does not exist yet.
 
+    A photo's name that leaves no room for what is put behind it is cut.
+
     Args:
         photo: the input.
         suffix: ending of the photo's format, used where its own name has none or another format's.
@@ -124,13 +129,20 @@ def output_path(photo: Path, suffix: str, output: Output, ending: str) -> Path:
         suffix = photo.suffix
     # What follows the last dot may be a year.
     name = photo.name if own is None else photo.stem
-    candidate = folder / f"{name}{ending}{suffix}"
+    candidate = folder / _fitting(name, f"{ending}{suffix}")
     number = 2
     # A link to nothing takes the name, too.
     while os.path.lexists(candidate):
-        candidate = folder / f"{name}{ending}-{number}{suffix}"
+        candidate = folder / _fitting(name, f"{ending}-{number}{suffix}")
         number += 1
     return candidate
+
+
+def _fitting(name: str, ending: str) -> str:
+    # By whole letters, of which each takes one to four bytes.
+    while len(os.fsencode(name + ending)) > LONGEST_NAME:
+        name = name[:-1]
+    return name + ending
 
 
 def prepare_folder(folder: Path) -> None:

@@ -210,13 +210,14 @@ def _check_places(target: Path, photo: Path, mask: Path | None, stages: Path | N
 
 
 def load_mask(path: Path, *, upright: bool = True) -> Mask:
-    """Read a picture as a mask: (H, W), white and opaque = repair.
+    """Read a picture as a mask: (H, W), white or a pure colour, and opaque = repair.
 
     Raises:
         InputError: see `load_picture`.
     """
     picture = load_picture(path, upright=upright)
-    mask = to_eight_bit(picture.color).mean(axis=2)
+    # The brightest channel: many paint in red, whose mean is a third of white.
+    mask = to_eight_bit(picture.color).max(axis=2)
     if picture.alpha is not None:
         mask = mask * (to_eight_bit(picture.alpha) / 255)
     return np.asarray(np.round(mask), dtype=np.uint8)

@@ -131,6 +131,8 @@ def find_places(probability: Floats, gray: Floats, least: float) -> Places:
     highest, area = sums.highest(logits), np.maximum(sums.count, 1)
     length, width = sums.extents()
     depth = np.asarray(cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_3), np.float32)
+    # Where everything is one place, nothing ends it, and OpenCV says 10^38.
+    depth = np.minimum(depth, max(found.shape))
     inside = sums.mean(gray)
     outside = np.where(around.count > 0, around.mean(gray), inside)
     contrast = inside - outside

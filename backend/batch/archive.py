@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backend.batch.inputs import Input
+from backend.batch.interruption import interruptions_held
 from backend.batch.manifest import HIDDEN, NAME, Manifest, Record, key_of
 from backend.batch.work import Report, Task
 from backend.errors import InputError, OptionsError
@@ -78,9 +79,9 @@ class Archive:
         key = key_of(sha256, self._recipe.options, self._recipe.weights)
         latest, equal = self.latest(photo), self._manifest.like(key)
         is_own = latest is not None and latest.key == key and latest.result == photo.result
-        if latest is not None and is_own and self._is_there(latest):
+        if latest is not None and is_own and self.is_there(latest):
             return True
-        if equal is None or equal.result is None or not self._is_there(equal):
+        if equal is None or equal.result is None or not self.is_there(equal):
             return False
         original = self.folder / equal.result
         if _suffix(equal.result) != _suffix(photo.result) or not _has_sum(original, equal):
@@ -195,6 +196,12 @@ class Archive:
         """Where the small picture of a photo lies; `side` is "before" or "after"."""
         return self.folder / HIDDEN / "thumbnails" / f"{record.key}-{side}.webp"
 
+    def is_there(self, record: Record) -> bool:
+        """Whether a record's result lies in its place, and no later one took that."""
+        if record.result is None or self._manifest.owner(record.result) != record:
+            return False
+        return os.path.isfile(self.folder / record.result)  # noqa: PTH113 (Path's raises)
+
     def _record(self, photo: Input, sha256: str | None) -> Record:
         finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
         return Record(
@@ -213,17 +220,13 @@ class Archive:
         try:
             sha256 = sha256_of(made)
             place.parent.mkdir(parents=True, exist_ok=True)
-            # Before the new line, which would otherwise speak of the old result for a moment.
-            place.unlink(missing_ok=True)
-            self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
-            made.replace(place)
+            with interruptions_held():
+                # Before the new line, which would otherwise speak of the old result for a moment.
+                place.unlink(missing_ok=True)
+                self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
+                made.replace(place)
         except OSError as error:
             raise _not_written(place, error) from error
-
-    def _is_there(self, record: Record) -> bool:
-        if record.result is None or self._manifest.owner(record.result) != record:
-            return False
-        return os.path.isfile(self.folder / record.result)  # noqa: PTH113 (Path's raises)
 
 
 @contextmanager

@@ -78,14 +78,15 @@ def write_contact_sheet(archive: Archive, photos: Sequence[Input]) -> Path:
     """
     records = [record for photo in photos if (record := archive.latest(photo)) is not None]
     failed = [record for record in records if record.error is not None]
-    done = [record for record in records if record.error is None]
+    done = [record for record in records if record.error is None and archive.is_there(record)]
+    gone = len(records) - len(failed) - len(done)
     pages = [done[start : start + PER_PAGE] for start in range(0, len(done), PER_PAGE)] or [[]]
     for number, page in enumerate(pages, start=1):
         body = _navigation(number, len(pages)) + (_failures(failed) if number == 1 else "")
         text = PAGE.format(
             title=_text(f"Restored photos of {archive.source_name}"),
             style=STYLE,
-            summary=_summary(len(done), len(failed), len(photos) - len(records)),
+            summary=_summary(len(done), len(failed), gone, len(photos) - len(records)),
             body=body + _pairs(archive, page),
         )
         _check_is_own(_page(archive, number))
@@ -134,9 +135,11 @@ def _name(number: int) -> str:
     return f"contact-sheet{'' if number == 1 else f'-{number}'}.html"
 
 
-def _summary(done: int, failed: int, left: int) -> str:
+def _summary(done: int, failed: int, gone: int, left: int) -> str:
     parts = [f"{done} restored"]
     parts += [f"{failed} could not be restored"] if failed else []
+    # Somebody took the result away, or a crash came before it was in its place.
+    parts += [f"{gone} to be made again"] if gone else []
     parts += [f"{left} not tried yet"] if left else []
     return f"{', '.join(parts)}. {datetime.now().strftime('%Y-%m-%d %H:%M')}"
 

@@ -243,6 +243,43 @@ def test_a_name_as_long_as_the_disk_allows_is_kept(tmp_path: Path) -> None:
     assert np.array_equal(load_picture(path).pixels, picture.pixels)
 
 
+LONG_NAMES = {
+    "just fitting": b"n" * 240,
+    "too long by one": b"n" * 241,
+    "as long as can be": b"n" * 251,
+    "two bytes a letter": "ü".encode() * 125,
+    "four bytes a letter": b"nn" + "\U0001d51e".encode() * 62,
+    "no UTF-8": b"\xfc" * 251,
+}
+
+
+@pytest.mark.parametrize("stem", LONG_NAMES.values(), ids=LONG_NAMES)
+def test_a_name_is_cut_where_the_result_would_have_a_longer_one(
+    tmp_path: Path, stem: bytes
+) -> None:
+    photo = tmp_path / os.fsdecode(stem + b".png")
+    photo.touch()
+    for ending in ("-restored.png", "-restored-2.png", "-restored-3.png"):
+        result = output_path(photo, ".png", Output(), "-restored")
+        result.touch(exist_ok=False)
+        assert result.name.endswith(ending)
+        begun = result.name.removesuffix(ending)
+        assert photo.stem.startswith(begun)
+        # Not one letter more than needed.
+        more = photo.stem[len(begun) :][:1]
+        assert not more or len(os.fsencode(f"{begun}{more}{ending}")) > 255
+
+
+def test_photos_with_the_longest_names_are_restored(tmp_path: Path) -> None:
+    photos = [tmp_path / ("n" * 250 + f"{number}.png") for number in (1, 2)]
+    for photo in photos:
+        save_picture(Picture(noise(20, 30, 3)), photo)
+    assert main(["restore", *map(str, photos), *IDLE]) == 0
+    assert main(["detect", str(photos[0])]) == 0
+    made = {path.name.strip("n") for path in tmp_path.iterdir() if path not in photos}
+    assert made == {"-restored.png", "-restored-2.png", "-scratches.png"}
+
+
 def test_a_damaged_deflate_tiff_is_told(tmp_path: Path) -> None:
     pixels = noise(40, 30, 3, 16)
     path = tmp_path / "a.tif"

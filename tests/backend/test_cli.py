@@ -163,6 +163,17 @@ def test_transparent_parts_of_a_mask_are_kept(tmp_path: Path) -> None:
     assert command_restore.load_mask(tmp_path / "m.png").tolist() == [[0, 255], [255, 0]]
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_mask_may_be_painted_in_any_pure_colour(tmp_path: Path, depth: int) -> None:
+    colors = [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)]
+    pixels = np.array([[*colors, (128, 0, 0), (90, 90, 90)]], dtype=np.uint8)
+    levels = pixels.astype(np.uint16) * 257 if depth == 16 else pixels
+    save_picture(Picture(levels), tmp_path / "m.png")
+    mask = command_restore.load_mask(tmp_path / "m.png")
+    assert mask.dtype == np.uint8
+    assert mask.tolist() == [[0, 255, 255, 255, 255, 255, 128, 90]]
+
+
 def test_the_stages_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pixels, _ = scratched(portrait())
     photo = write(tmp_path / "a.jpg", pixels)
@@ -405,12 +416,24 @@ def test_a_link_to_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--watch-pid", "-1"], ["--idle-minutes", "nan"], ["--idle-minutes", "0"]]
+    ("option", "text", "kind"),
+    [
+        ("--watch-pid", "-1", "whole number"),
+        ("--watch-pid", "abc", "whole number"),
+        ("--watch-pid", "1.5", "whole number"),
+        ("--idle-minutes", "nan", "number"),
+        ("--idle-minutes", "0", "number"),
+        ("--idle-minutes", "soon", "number"),
+    ],
 )
-def test_nonsense_for_the_backend_is_refused(arguments: list[str]) -> None:
+def test_nonsense_for_the_backend_is_refused(
+    option: str, text: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exited:
-        main(["serve", *arguments])
+        main(["serve", option, text])
     assert exited.value.code == 2
+    said = f"argument {option}: {text} is no {kind} above 0: give one, like 15\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,10 +38,15 @@ def test_a_picture_without_likely_pixels_has_no_places() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_picture_that_is_one_place_is_described() -> None:
-    places = find_places(np.full((3, 4), 0.9, np.float32), GRAY[:3, :4], 0.4)
-    (row,) = places.features
-    assert np.isfinite(row).all()
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4), (1, 160), (120, 160)])
+def test_a_picture_that_is_one_place_is_described(shape: tuple[int, int]) -> None:
+    height, width = shape
+    places = find_places(np.full(shape, 0.9, np.float32), GRAY[:height, :width], 0.4)
+    one = described(places, 1)
+    assert np.isfinite(list(one.values())).all()
+    assert one["radius"] <= np.log(max(shape) + 0.5) + 1e-6
+    assert places.highest_probabilities.tolist() == pytest.approx([0.9], abs=1e-3)
+    assert places.limits(0.4).tolist() == pytest.approx([0.6 if width == 160 else 0.4])
 
 
 def test_tens_of_thousands_of_places_fit_into_the_memory() -> None:

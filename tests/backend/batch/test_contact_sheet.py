@@ -65,6 +65,17 @@ def test_it_shows_results_failures_and_what_is_left(tmp_path: Path) -> None:
     assert page.values("img", "alt")[:2] == ["1920/b.png, before", "1920/b.png, after"]
 
 
+def test_a_result_that_is_gone_is_not_shown(tmp_path: Path) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    for seed, name in enumerate(["a.png", "b.png", "bad.png"]):
+        write_photo(scans / name, seed=seed)
+    run_here(scans, out)
+    (out / "a.png").unlink()
+    page = write_sheet(scans, out)
+    assert "1 restored, 1 could not be restored, 1 to be made again. " in page.text
+    assert page.values("a", "href") == ["./b.png"]
+
+
 def test_names_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     scans, out = tmp_path / "scans <i>&", tmp_path / "out"
     names = [
