@@ -23,7 +23,8 @@ from models.registry import (
     read_manifest,
 )
 from models.stored import is_sound, official_state, sha256_of
-from plugin.profiles import Gimp, Profile, find_gimps, find_profiles, plugin_fault, profile_of
+from plugin.profiles import Gimp, Profile, find_gimps, find_profiles, plugin_fault
+from plugin.remembered import remembered_profiles
 from plugin.shared.errors import PluginError
 from plugin.shared.installation import Installation
 from plugin.shared.launcher import find_running
@@ -177,13 +178,9 @@ def known_profiles(data: Path) -> list[Profile]:
     """Profiles in GIMP's usual places, and those that the installer was told of."""
     profiles = find_profiles()
     known = {profile.folder.resolve() for profile in profiles}
-    try:
-        named = json.loads((data / "profiles.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return profiles
-    for name in named if isinstance(named, list) else []:
-        if isinstance(name, str) and Path(name).is_dir() and Path(name).resolve() not in known:
-            profiles.append(profile_of(Path(name)))
+    for profile in remembered_profiles(data):
+        if profile.folder.is_dir() and profile.folder.resolve() not in known:
+            profiles.append(profile)
     return profiles
 
 

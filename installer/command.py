@@ -29,6 +29,7 @@ _EXCLUDING = (
     ("window", "remove"),
     ("window", "fill_offline"),
     ("offline", "fill_offline"),
+    ("offline", "torch_index"),
     ("remove", "fill_offline"),
     ("remove", "offline"),
     ("remove", "gimp_profile"),

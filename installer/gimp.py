@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +101,10 @@ class PluginStep:
                 folder=self.profile.plug_ins,
                 reason=reason_of(error),
             ) from error
+        # GIMP takes over the settings of an older version only while its own folder is absent.
+        with suppress(OSError):
+            self.profile.plug_ins.rmdir()
+            self.profile.folder.rmdir()
 
 
 @dataclass
@@ -120,7 +125,7 @@ def find_targets(
     system: str,
     environment: Mapping[str, str],
     home: Path,
-    remembered: Sequence[Path] = (),
+    remembered: Sequence[Profile] = (),
 ) -> Targets:
     """Decide which profiles receive the plug-in.
 
@@ -129,16 +134,18 @@ def find_targets(
         system: a value of `sys.platform`.
         environment: environment variables, PATH among them.
         home: the user's home folder.
-        remembered: profile folders that received it earlier and may lie anywhere.
+        remembered: profiles that received it earlier and may lie anywhere.
 
     Raises:
         InstallationError: a named profile belongs to a GIMP that is not supported.
     """
+    found = find_profiles(system, environment, home)
     if named is not None:
-        profiles = {profile.folder: profile for profile in map(_named_profile, named)}
+        # A folder's name need not tell the version.
+        known_versions = {p.folder.resolve(): p.version for p in [*remembered, *found]}
+        profiles = {p.folder: p for p in (_named_profile(f, known_versions) for f in named)}
         return Targets([(profile, None) for profile in profiles.values()])
     targets = Targets()
-    found = find_profiles(system, environment, home)
     for profile in found:
         if profile.is_supported:
             targets.profiles.append((profile, None))
@@ -147,9 +154,9 @@ def find_targets(
                 message("note.gimp-too-old", version=profile.version, folder=profile.folder)
             )
     known = {profile.folder.resolve() for profile in found}
-    for folder in remembered:
-        if folder.is_dir() and folder.resolve() not in known:
-            targets.profiles.append((profile_of(folder), None))
+    for profile in remembered:
+        if profile.folder.is_dir() and profile.folder.resolve() not in known:
+            targets.profiles.append((profile, None))
     if any(profile.generation == 2 for profile, _ in targets.profiles):
         targets.notes.append(message("note.python-2"))
     _add_unstarted_gimps(targets, found, system, environment, home)
@@ -161,23 +168,6 @@ def find_targets(
             else message("note.gimp-without-profile", package=package)
         )
     return targets
-
-
-def remembered_profiles(data: Path) -> list[Path]:
-    """The profiles that received the plug-in, from the data folder."""
-    try:
-        folders = json.loads((data / "profiles.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    known = folders if isinstance(folders, list) else []
-    return [Path(folder) for folder in known if isinstance(folder, str)]
-
-
-def remember_profiles(data: Path, profiles: Sequence[Profile]) -> None:
-    """Note where the plug-in goes, so that it is updated and taken away there, too."""
-    folders = dict.fromkeys([*remembered_profiles(data), *(p.folder for p in profiles)])
-    text = json.dumps([str(folder) for folder in folders], indent=2)
-    (data / "profiles.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _add_unstarted_gimps(
@@ -192,6 +182,8 @@ def _add_unstarted_gimps(
     if override:
         # The override is in the list already; it may not exist before GIMP's first start.
         return
+    # A sandboxed GIMP keeps its profiles for itself.
+    found = [profile for profile in found if profile.folder.parent == parent]
     present = {profile.version for profile in found}
     for gimp in find_gimps(environment, system, home):
         if gimp.version in present:
@@ -203,10 +195,11 @@ def _add_unstarted_gimps(
         targets.profiles.append((Profile(parent / gimp.version, gimp.version), gimp.console))
 
 
-def _named_profile(folder: Path) -> Profile:
+def _named_profile(folder: Path, known_versions: Mapping[Path, str]) -> Profile:
     folder = folder.expanduser().absolute()
     # GIMP's preferences show the folder inside.
-    profile = profile_of(folder.parent if folder.name == "plug-ins" else folder)
+    place = folder.parent if folder.name == "plug-ins" else folder
+    profile = profile_of(place, known_versions.get(place.resolve(), "3"))
     if not profile.is_supported:
         raise InstallationError(
             "error.named-profile-too-old", folder=folder, version=profile.version

@@ -61,16 +61,28 @@ class Machine:
         return "auto" if self.processor == "cuda" else "cpu"
 
 
-def cost_of_build_in(wheels: Path, machine: Machine) -> Cost:
-    """What the torch in a folder of wheels takes, whatever the machine would choose.
+def machine_of_build_in(wheels: Path, machine: Machine) -> Machine:
+    """What the torch in a folder of wheels is built for, whatever the machine would choose.
 
     Args:
         wheels: torch, and for Linux the libraries of CUDA as packages of their own.
         machine: where it is installed.
     """
     if any(wheels.glob("nvidia_*.whl")) or any(wheels.glob("torch-*+cu*.whl")):
-        return _COSTS["cuda"]
-    return _COSTS["apple" if machine.processor == "apple" else "cpu"]
+        return Machine(machine.system, "cuda")
+    return Machine(machine.system, "apple" if machine.processor == "apple" else "cpu")
+
+
+def is_for_processors_alone(torch_version: str, system: str) -> bool:
+    """Whether an installed torch can use no graphics card.
+
+    Args:
+        torch_version: "2.13.0+cpu", "2.13.0+cu130", "2.13.0+xpu"; without an ending it is the build
+            of the usual index, which has CUDA for Linux and for Windows none.
+        system: a value of `sys.platform`.
+    """
+    build = torch_version.partition("+")[2]
+    return build.split(".")[0] == "cpu" or (not build and system == "win32")
 
 
 def look_at_machine(

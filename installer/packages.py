@@ -8,12 +8,17 @@ from pathlib import Path
 
 from installer.environment import Environment, release_of
 from installer.errors import InstallationError
-from installer.machine import Machine, cost_of_build_in, look_at_machine
+from installer.machine import (
+    Machine,
+    is_for_processors_alone,
+    look_at_machine,
+    machine_of_build_in,
+)
 from installer.messages import Message, message, reason_of
 from installer.pip import has_no_build
 from installer.project import CHECKOUT, copy_project, project_fingerprint
 from installer.steps import Condition, Cost
-from installer.torch_index import torch_index
+from installer.torch_index import TorchSource, read_source, torch_index, write_source
 
 PROJECT = "restore-old-photo"
 TESTED_TORCH = "torch==2.13.0"
@@ -50,10 +55,11 @@ class EnvironmentStep:
 
 @dataclass(frozen=True)
 class TorchStep:
-    """torch in the environment: one that is there, whole and new enough stays.
+    """torch in the environment: one that is there, whole, new enough and fitting stays.
 
     Attributes:
-        index: package index to take it from, or None for the build that suits the machine.
+        index: package index to take it from; None for the one that the user named earlier, or else
+            for the build that suits the machine.
         machine: what torch will run on.
     """
 
@@ -66,16 +72,19 @@ class TorchStep:
 
     @property
     def title(self) -> Message:
+        if self.index is None and self.environment.offline is not None:
+            return message("step.torch.folder")
         return message(f"step.torch.{'chosen' if self.index else self.machine.processor}")
 
     @property
     def cost(self) -> Cost:
-        wheels = self.environment.offline
-        return self.machine.torch_cost if wheels is None else cost_of_build_in(wheels, self.machine)
+        return Cost() if self._is_from_index() else self._built_for.torch_cost
 
     @property
-    def _index_record(self) -> Path:
-        return self.environment.folder / "torch-index"
+    def _built_for(self) -> Machine:
+        """What the build is for that it takes: a folder has one, whatever would suit here."""
+        wheels = self.environment.offline
+        return self.machine if wheels is None else machine_of_build_in(wheels, self.machine)
 
     def condition(self) -> Condition:
         version = self.environment.version_of("torch")
@@ -83,28 +92,55 @@ class TorchStep:
             return "absent"
         if "torch" in self.environment.damaged():
             return "damaged"
-        is_chosen = self.index is None or _read(self._index_record) == self.index
-        return "done" if is_chosen and _is_accepted(version) else "outdated"
+        return "done" if _is_accepted(version) and self._is_fitting(version) else "outdated"
 
     def do(self) -> None:
         environment = self.environment
-        index = self.index
-        if index is None and environment.offline is None:
-            index = _read(self._index_record)
-            index = index or torch_index(environment, self.machine, TESTED_TORCH)
-        options = ["--force-reinstall"] if environment.version_of("torch") else []
-        try:
-            environment.install([TESTED_TORCH, *options], index)
-        except InstallationError as error:
-            if not has_no_build(error):
-                raise
-            environment.install([ACCEPTED_TORCH, *options], index)
-        if index is not None:
-            self._index_record.write_text(index, encoding="utf-8")
+        source = self._source()
+        if not self._is_from_index():
+            options = ["--force-reinstall"] if environment.version_of("torch") else []
+            try:
+                environment.install([TESTED_TORCH, *options], source.index)
+            except InstallationError as error:
+                if not has_no_build(error):
+                    raise
+                environment.install([ACCEPTED_TORCH, *options], source.index)
+        write_source(environment.folder, source)
 
     def undo(self) -> None:
         # Half-written packages can pass for whole ones with pip: only a new environment is sure.
         self.environment.remove()
+
+    def _source(self) -> TorchSource:
+        if self.index is not None:
+            return TorchSource(self.index, is_chosen=True)
+        if self.environment.offline is not None:
+            return TorchSource()
+        earlier = read_source(self.environment.folder)
+        if earlier.is_chosen:
+            return earlier
+        index = torch_index(self.environment, self.machine, TESTED_TORCH)
+        return TorchSource(index, processor=self.machine.processor)
+
+    def _is_fitting(self, version: str) -> bool:
+        """Whether it is the build of the user's choice or, without one, can use the card here."""
+        source = read_source(self.environment.folder)
+        if self.index is not None:
+            return source.is_chosen and source.index == self.index
+        if source.is_chosen or not is_for_processors_alone(version, self.machine.system):
+            return True
+        if self.environment.offline is None and source.processor == "cuda":
+            # What was found for this machine then, with pip's settings perhaps, is found again.
+            return True
+        return {self.machine.processor, self._built_for.processor} != {"cuda"}
+
+    def _is_from_index(self) -> bool:
+        """Whether what is there comes from the named index: only the choice is to be noted."""
+        version = self.environment.version_of("torch")
+        if self.index is None or version is None or "torch" in self.environment.damaged():
+            return False
+        is_same = read_source(self.environment.folder).index == self.index
+        return is_same and _is_accepted(version)
 
 
 @dataclass(frozen=True)
@@ -165,7 +201,8 @@ class ProjectStep:
         # Nothing is fetched after this step.
         shutil.rmtree(environment.downloads, ignore_errors=True)
         fingerprint = project_fingerprint(self.checkout)
-        self._record.write_text(f"{fingerprint}\n{environment.folder}", encoding="utf-8")
+        record = f"{fingerprint}\n{environment.folder}"
+        self._record.write_text(record, encoding="utf-8", errors="surrogateescape")
 
     def undo(self) -> None:
         # The packages stay: torch, which took longest, is whole. What pip left half-written shows
@@ -182,6 +219,7 @@ def _is_accepted(version: str) -> bool:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        # Paths need not be UTF-8.
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None

@@ -18,7 +18,7 @@ from typing import Literal
 from installer.backend_process import stop_backend
 from installer.environment import Environment
 from installer.errors import InstallationError
-from installer.gimp import PluginStep, find_targets, remember_profiles, remembered_profiles
+from installer.gimp import PluginStep, find_targets
 from installer.interpreter import check_user
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, has_launcher
 from installer.lock import only_installation
@@ -38,6 +38,7 @@ from installer.steps import (
     undo_steps,
 )
 from models.registry import data_folder
+from plugin.remembered import remember_profiles, remembered_profiles
 
 State = Literal["absent", "incomplete", "outdated", "damaged", "complete"]
 

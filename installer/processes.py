@@ -82,7 +82,8 @@ def run_logged(
     lines: list[str] = []
     stop = stop or Stop()
     with (
-        log.open("a", encoding="utf-8") as record,
+        # A path among the arguments need not be UTF-8; the log stays text that any editor opens.
+        log.open("a", encoding="utf-8", errors="backslashreplace") as record,
         subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,

@@ -76,7 +76,10 @@ class Step(Protocol):
 
 
 class Marker:
-    """The file that says that an installation is incomplete, and at which step it was."""
+    """The file that says that an installation is incomplete, and at which step it was.
+
+    A step's key may hold a path, which need not be UTF-8, and the file may end within a letter.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,13 +87,13 @@ class Marker:
     def read(self) -> str | None:
         """The key of the step in progress; None when no installation is incomplete."""
         try:
-            return self.path.read_text(encoding="utf-8").strip()
+            return self.path.read_text(encoding="utf-8", errors="surrogateescape").strip()
         except OSError:
             return None
 
     def write(self, key: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(key + "\n", encoding="utf-8")
+        self.path.write_text(key + "\n", encoding="utf-8", errors="surrogateescape")
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -6,8 +6,10 @@ lie in torch's own indexes, which uv knows, and which of them suits the driver.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from installer.environment import Environment
@@ -21,6 +23,45 @@ _TASK = message("task.torch-index")
 _INDEX = re.compile(r"^\s+# from (?P<index>\S+)", re.MULTILINE)
 # A machine that reaches only a mirror must not wait for long.
 _UV_VARIABLES = {"UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1", "UV_NO_CACHE": "1"}
+_SOURCE = "torch-source.json"
+_OLDER_SOURCE = "torch-index"
+# torch's own ones, the only ones that uv names, end so: .../whl/cpu.
+_TORCHS_OWN = re.compile(r".*/whl/\w+/?$")
+
+
+@dataclass(frozen=True)
+class TorchSource:
+    """Where the torch of an environment was taken from.
+
+    Attributes:
+        index: a package index; None for pip's own choice, and for a folder of wheels.
+        is_chosen: the user named the index.
+        processor: what the index was looked up for; None where none was.
+    """
+
+    index: str | None = None
+    is_chosen: bool = False
+    processor: str | None = None
+
+
+def read_source(environment: Path) -> TorchSource:
+    """What the folder of an environment says; where it says nothing, nobody chose anything."""
+    try:
+        return TorchSource(**json.loads((environment / _SOURCE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        pass
+    try:
+        index = (environment / _OLDER_SOURCE).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return TorchSource()
+    # Earlier installers wrote the index alone, chosen or looked up.
+    return TorchSource(index, is_chosen=bool(index) and _TORCHS_OWN.match(index) is None)
+
+
+def write_source(environment: Path, source: TorchSource) -> None:
+    """Write it down for the next run."""
+    (environment / _SOURCE).write_text(json.dumps(asdict(source)) + "\n", encoding="utf-8")
+    (environment / _OLDER_SOURCE).unlink(missing_ok=True)
 
 
 def torch_index(environment: Environment, machine: Machine, requirement: str) -> str | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 PLUGIN_NAME = "restore-old-photo"
 SHARED_NAME = "restore_old_photo_shared"
+HOST_OF_GIMP_2 = "restore_old_photo_gimp2"
 _HERE = Path(__file__).resolve().parent
 LOCALE = _HERE / "locale"
 

@@ -23,6 +23,8 @@ _VERSION_FOLDER = re.compile(r"\d+\.\d+")
 # The names under which packages put GIMP on the search path. Where a version is part of the name,
 # several GIMPs may be installed side by side.
 _PROGRAM_NAME = re.compile(r"gimp(-console)?(-3(\.\d+)?)?(\.exe)?")
+# What their names on the search path lead to when they are Snap's or Flatpak's.
+_SANDBOXES = ("snap", "org.gimp.GIMP")
 _VERSION = re.compile(r"\b(\d+\.\d+)(?:\.\d+)?\b")
 
 
@@ -106,7 +108,8 @@ def find_gimps(
     """The GIMPs of version 3 and later on the search path and in the usual places, one a version.
 
     2.10 is left out: whether it can run Python depends on its package, and only its profile says
-    that somebody uses it.
+    that somebody uses it. So are those of Snap and Flatpak, whose profiles appear at their first
+    start.
     """
     consoles: dict[str, Path | None] = {}
     home = Path.home() if home is None else home
@@ -229,7 +232,9 @@ def _programs(search_path: str) -> list[Path]:
             continue
         for entry in entries:
             if _PROGRAM_NAME.fullmatch(entry.name) and shutil.which(entry.name, path=folder):
-                programs.setdefault(entry.resolve(), entry)
+                program = entry.resolve()
+                if program.name not in _SANDBOXES:
+                    programs.setdefault(program, entry)
     return list(programs.values())
 
 

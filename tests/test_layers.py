@@ -32,6 +32,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "backend.errors",
         "plugin.layout",
         "plugin.profiles",
+        "plugin.remembered",
         # To ask a running backend to quit before its files change.
         "plugin.shared",
     ),
@@ -49,6 +50,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # A command for developers, with Babel.
     "plugin/catalogues.py": ("plugin.layout", "plugin.shared.sentences"),
     "plugin/profiles.py": ("plugin.layout",),
+    "plugin/remembered.py": ("plugin.layout", "plugin.profiles"),
     "plugin/shared/": (),
     "plugin/stubs/": ("plugin.stubs",),
     "plugin/gimp2/": ("restore_old_photo_shared", "restore_old_photo_gimp2"),
@@ -57,7 +59,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # A command: it starts the backend as the plug-in does.
     "backend/review/command.py": ("backend", "models", "plugin.shared"),
     # A command, too: it looks at everything that can be missing.
-    "backend/doctor.py": ("backend", "models", "plugin.profiles", "plugin.shared"),
+    "backend/doctor.py": (
+        "backend",
+        "models",
+        "plugin.profiles",
+        "plugin.remembered",
+        "plugin.shared",
+    ),
 }
 
 # Parts that know nothing of the ones above them.

@@ -13,6 +13,7 @@ from backend import doctor
 from backend.doctor import Check
 from plugin.layout import install_plugin
 from plugin.profiles import Gimp, Profile, profile_of
+from plugin.remembered import remember_profiles
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": sys.executable, "home": "home", "version": "0.1.0"}
@@ -141,5 +142,7 @@ def test_profiles_that_the_installer_was_told_of_are_known(
     names = [str(named), str(usual), str(tmp_path / "gone"), 7]
     (tmp_path / "profiles.json").write_text(json.dumps(names))
     assert [profile.folder for profile in doctor.known_profiles(tmp_path)] == [usual, named]
+    remember_profiles(tmp_path, [Profile(named, "2.10")])
+    assert doctor.known_profiles(tmp_path)[1] == Profile(named, "2.10")
     (tmp_path / "profiles.json").write_text("damaged")
     assert [profile.folder for profile in doctor.known_profiles(tmp_path)] == [usual]

@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from installer.errors import InstallationError
-from installer.gimp import (
-    PluginStep,
-    Targets,
-    find_targets,
-    remember_profiles,
-    remembered_profiles,
-)
+from installer.gimp import PluginStep, Targets, find_targets
 from plugin.profiles import Profile
+from plugin.remembered import remember_profiles, remembered_profiles
 from tests.installer.conftest import write_gimp
 
 INSTALLATION = {"python": "/env/bin/python", "home": "/data", "version": "0.1.0"}
@@ -58,14 +53,14 @@ def test_every_profile_from_2_10_on_receives_it_and_older_ones_are_mentioned(
 def test_each_profile_receives_the_plug_in_of_its_gimp(
     tmp_path: Path, version: str, host: str
 ) -> None:
-    step = PluginStep(Profile(tmp_path, version), INSTALLATION)
+    step = PluginStep(Profile(tmp_path / "profile", version), INSTALLATION)
     assert step.condition() == "absent"
     step.do()
     assert step.condition() == "done"
-    folder = tmp_path / "plug-ins" / "restore-old-photo"
+    folder = tmp_path / "profile" / "plug-ins" / "restore-old-photo"
     assert (folder / f"restore_old_photo_{host}").is_dir()
     step.undo()
-    assert list((tmp_path / "plug-ins").iterdir()) == []
+    assert step.condition() == "absent"
 
 
 def test_no_gimp_at_all_is_one_sentence(tmp_path: Path) -> None:
@@ -100,6 +95,20 @@ def test_a_folder_that_would_keep_gimp_from_taking_over_older_settings_is_not_ma
     targets = targets_of(tmp_path / "home", tmp_path / "bin")
     assert folders_of(targets, tmp_path / "home") == [".config/GIMP/2.10"]
     assert any("start it once" in str(note) for note in targets.notes)
+
+
+@posix_only
+@pytest.mark.parametrize("name", ["gimp", "gimp-console-3.0"])
+@pytest.mark.parametrize("version", ["2.10", "3.0"])
+def test_a_sandboxed_gimp_does_not_stand_for_the_systems_own(
+    tmp_path: Path, name: str, version: str
+) -> None:
+    write_gimp(tmp_path / "bin", name, "3.0.4")
+    flatpak = f".var/app/org.gimp.GIMP/config/GIMP/{version}"
+    (tmp_path / flatpak).mkdir(parents=True)
+    targets = targets_of(tmp_path, tmp_path / "bin")
+    assert folders_of(targets, tmp_path) == [flatpak, ".config/GIMP/3.0"]
+    assert not any("start it once" in str(note) for note in targets.notes)
 
 
 @posix_only
@@ -146,9 +155,39 @@ def test_profiles_that_were_named_once_are_found_again_while_they_are_there(
     remember_profiles(data, [Profile(portable, "3"), Profile(tmp_path / "gone", "3")])
     remember_profiles(data, [Profile(usual, "3.0")])
     remembered = remembered_profiles(data)
-    assert remembered == [portable, tmp_path / "gone", usual]
+    assert [p.folder for p in remembered] == [portable, tmp_path / "gone", usual]
     targets = find_targets(None, "linux", {"PATH": ""}, tmp_path, remembered)
     assert [profile.folder for profile, _ in targets.profiles] == [usual, portable]
+
+
+def targets_with_a_variable_of_gimp_2(home: Path) -> Targets:
+    (home / "my-gimp").mkdir(exist_ok=True)
+    return find_targets(None, "linux", {"GIMP2_DIRECTORY": "my-gimp", "PATH": ""}, home)
+
+
+def test_a_profile_that_a_variable_named_keeps_its_version_without_the_variable(
+    tmp_path: Path,
+) -> None:
+    targets = targets_with_a_variable_of_gimp_2(tmp_path)
+    ((profile, console),) = targets.profiles
+    PluginStep(profile, INSTALLATION, console).do()
+    remember_profiles(tmp_path, [profile])
+    remembered = remembered_profiles(tmp_path)
+    targets = find_targets(None, "linux", {"PATH": ""}, tmp_path, remembered)
+    ((again, console),) = targets.profiles
+    assert again == profile
+    assert PluginStep(again, INSTALLATION, console).condition() == "done"
+
+
+def test_a_profile_that_a_window_or_an_option_names_keeps_its_version(tmp_path: Path) -> None:
+    folder = tmp_path / "my-gimp"
+    targets_with_a_variable_of_gimp_2(tmp_path)
+    variables = {"GIMP2_DIRECTORY": str(folder), "PATH": ""}
+    found = find_targets([folder], "linux", variables, tmp_path)
+    remembered = [Profile(folder, "2.10")]
+    known = find_targets([folder / "plug-ins"], "linux", {"PATH": ""}, tmp_path, remembered)
+    for targets in (found, known):
+        assert [profile for profile, _ in targets.profiles] == [Profile(folder, "2.10")]
 
 
 def test_a_damaged_plug_in_is_told_from_a_missing_one(tmp_path: Path) -> None:
@@ -179,8 +218,23 @@ def test_taking_the_plug_in_back_leaves_nothing_of_it(tmp_path: Path) -> None:
     # What a killed installation leaves beside it.
     (tmp_path / "3.0" / "plug-ins" / ".restore-old-photo.incomplete").mkdir()
     step.undo()
-    assert list((tmp_path / "3.0" / "plug-ins").iterdir()) == []
+    # An empty profile would keep GIMP from taking over older settings.
+    assert list(tmp_path.iterdir()) == []
     step.undo()
+
+
+@pytest.mark.parametrize("place", ["gimprc", "plug-ins/another/another.py"])
+def test_taking_the_plug_in_back_leaves_what_else_is_in_the_profile(
+    tmp_path: Path, place: str
+) -> None:
+    other = tmp_path / "3.0" / place
+    other.parent.mkdir(parents=True)
+    other.touch()
+    step = PluginStep(Profile(tmp_path / "3.0", "3.0"), INSTALLATION)
+    step.do()
+    step.undo()
+    assert {path for path in tmp_path.rglob("*") if not path.is_dir()} == {other}
+    assert (tmp_path / "3.0" / "plug-ins").exists() == ("plug-ins" in place)
 
 
 def test_a_folder_in_the_way_is_said_in_one_sentence(tmp_path: Path) -> None:

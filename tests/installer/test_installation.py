@@ -212,6 +212,7 @@ def test_nothing_is_removed_where_nobody_can_be_asked(user: User) -> None:
     [
         ("--window", "--remove"),
         ("--offline", "a", "--fill-offline", "b"),
+        ("--offline", "a", "--torch-index", "b"),
         ("--remove", "--gimp-profile", "a"),
     ],
 )

@@ -10,7 +10,13 @@ import pytest
 
 from installer.environment import Environment
 from installer.errors import InstallationError
-from installer.machine import Machine, Processor, cost_of_build_in, look_at_machine
+from installer.machine import (
+    Machine,
+    Processor,
+    is_for_processors_alone,
+    look_at_machine,
+    machine_of_build_in,
+)
 from installer.messages import Message
 from installer.pip import Pip
 from installer.report import Report
@@ -62,8 +68,25 @@ def test_a_folder_of_wheels_costs_what_is_in_it_whatever_this_machine_would_choo
 ) -> None:
     (tmp_path / "torch-2.13.0-cp313-cp313-manylinux_2_28_x86_64.whl").touch()
     (tmp_path / wheel).touch()
-    costs = cost_of_build_in(tmp_path, Machine("linux", here))
-    assert costs == Machine("linux", build).torch_cost
+    machine = machine_of_build_in(tmp_path, Machine("linux", here))
+    assert machine.torch_cost == Machine("linux", build).torch_cost
+
+
+@pytest.mark.parametrize(
+    ("version", "on_linux", "on_windows"),
+    [
+        ("2.13.0+cpu", True, True),
+        ("2.6.0+cpu.cxx11.abi", True, True),
+        # The usual index has no other build for Windows.
+        ("2.13.0", False, True),
+        ("2.13.0+cu130", False, False),
+        ("2.13.0+xpu", False, False),
+        ("2.13.0+rocm6.4", False, False),
+    ],
+)
+def test_the_version_tells_the_build(version: str, on_linux: bool, on_windows: bool) -> None:
+    assert is_for_processors_alone(version, "linux") == on_linux
+    assert is_for_processors_alone(version, "win32") == on_windows
 
 
 class PretendPip(Pip):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ensurepip
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +15,21 @@ from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.machine import Machine
 from installer.messages import Message, message
-from installer.packages import TESTED_TORCH, TorchStep
+from installer.packages import TESTED_TORCH, ProjectStep, TorchStep
 from installer.pip import Pip
 from installer.processes import CommandError, clean_environment
 from installer.report import Report, Transfer
+from installer.steps import Cost
 from tests.installer.mounts import needs_mounts, small_disk
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 NO_NETWORK = "after connection broken by 'NewConnectionError\nERROR: No matching distribution found"
 TASK = message("task.install", packages="torch")
 CPU = Machine("linux", "cpu")
+CUDA = Machine("linux", "cuda")
+WINDOWS = Machine("win32", "cuda")
+CPU_INDEX = "https://torch.example/whl/cpu"
+CUDA_INDEX = "https://torch.example/whl/cu130"
 # Where the usual index has the right build, so that none is looked up.
 APPLE = Machine("darwin", "apple")
 
@@ -31,8 +37,14 @@ APPLE = Machine("darwin", "apple")
 class RecordingEnvironment(Environment):
     """Instead of running pip it notes what was asked, and offers the given torch alone."""
 
-    def __init__(self, folder: Path, torch: str | None, offered: str = TESTED_TORCH) -> None:
-        super().__init__(folder, folder / "log", Report())
+    def __init__(
+        self,
+        folder: Path,
+        torch: str | None,
+        offered: str = TESTED_TORCH,
+        offline: Path | None = None,
+    ) -> None:
+        super().__init__(folder, folder / "log", Report(), offline)
         self.torch = torch
         self.offered = offered
         self.asked: list[tuple[Sequence[str], str | None]] = []
@@ -100,6 +112,142 @@ def test_choosing_an_index_replaces_a_torch_from_elsewhere_once(tmp_path: Path) 
     assert environment.asked == [([TESTED_TORCH, "--force-reinstall"], "file:///wheels")]
     assert step.condition() == "done"
     assert TorchStep(environment, machine=CPU).condition() == "done"
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The processors that an index was looked up for; each has one of its own."""
+    asked: list[str] = []
+
+    def look_up(environment: Environment, machine: Machine, requirement: str) -> str:
+        del environment, requirement
+        asked.append(machine.processor)
+        return CUDA_INDEX if machine.processor == "cuda" else CPU_INDEX
+
+    monkeypatch.setattr("installer.packages.torch_index", look_up)
+    return asked
+
+
+@pytest.mark.parametrize("record", [CPU_INDEX, CPU_INDEX + "\n", "", None])
+@pytest.mark.parametrize(("machine", "version"), [(CUDA, "2.13.0+cpu"), (WINDOWS, "2.13.0")])
+def test_where_a_card_came_later_torch_with_cuda_takes_the_place_of_the_other(
+    tmp_path: Path, looked_up: list[str], machine: Machine, version: str, record: str | None
+) -> None:
+    if record is not None:
+        # As installers wrote it that did not tell a choice from what they had looked up.
+        (tmp_path / "torch-index").write_text(record)
+    environment = RecordingEnvironment(tmp_path, torch=version)
+    step = TorchStep(environment, machine=machine)
+    assert step.condition() == "outdated"
+    step.do()
+    assert environment.asked == [([TESTED_TORCH, "--force-reinstall"], CUDA_INDEX)]
+    assert looked_up == ["cuda"]
+    # pip may have taken it from elsewhere, as its settings say: it is not tried for ever.
+    assert step.condition() == "done"
+
+
+def test_what_was_looked_up_for_another_machine_is_looked_up_again(
+    tmp_path: Path, looked_up: list[str]
+) -> None:
+    environment = RecordingEnvironment(tmp_path, torch="2.13.0+cpu")
+    TorchStep(environment, machine=CPU).do()
+    assert TorchStep(environment, machine=CPU).condition() == "done"
+    step = TorchStep(environment, machine=CUDA)
+    assert step.condition() == "outdated"
+    step.do()
+    assert [index for _, index in environment.asked] == [CPU_INDEX, CUDA_INDEX]
+    assert looked_up == ["cpu", "cuda"]
+
+
+@pytest.mark.parametrize("version", ["2.13.0", "2.13.0+cu126", "2.13.0+xpu", "2.13.0+rocm6.4"])
+def test_a_build_for_any_card_stays_beside_nvidias(tmp_path: Path, version: str) -> None:
+    environment = RecordingEnvironment(tmp_path, torch=version)
+    assert TorchStep(environment, machine=CUDA).condition() == "done"
+
+
+@pytest.mark.parametrize("is_old_record", [False, True])
+def test_a_chosen_index_stays_chosen_whatever_would_suit(
+    tmp_path: Path, looked_up: list[str], is_old_record: bool
+) -> None:
+    index = "https://mirror.example/cpu" if is_old_record else CPU_INDEX
+    environment = RecordingEnvironment(tmp_path, torch="2.13.0+cpu")
+    if is_old_record:
+        # uv names none but torch's own.
+        (tmp_path / "torch-index").write_text(index)
+    else:
+        TorchStep(environment, index, CUDA).do()
+    step = TorchStep(environment, machine=CUDA)
+    assert step.condition() == "done"
+    # Damaged, perhaps.
+    step.do()
+    assert environment.asked[-1] == ([TESTED_TORCH, "--force-reinstall"], index)
+    assert looked_up == []
+    assert step.condition() == "done"
+
+
+def test_choosing_the_index_that_torch_came_from_fetches_nothing(
+    tmp_path: Path, looked_up: list[str]
+) -> None:
+    environment = RecordingEnvironment(tmp_path, torch="2.13.0+cpu")
+    TorchStep(environment, machine=CPU).do()
+    step = TorchStep(environment, CPU_INDEX, CUDA)
+    assert step.condition() == "outdated"
+    assert step.cost == Cost()
+    step.do()
+    assert len(environment.asked) == len(looked_up) == 1
+    assert step.condition() == TorchStep(environment, machine=CUDA).condition() == "done"
+
+
+@pytest.mark.parametrize(
+    ("wheel", "condition"),
+    [("torch-2.13.0+cpu-cp313.whl", "done"), ("torch-2.13.0+cu130-cp313.whl", "outdated")],
+)
+def test_an_offline_folder_is_asked_for_the_build_that_it_holds_alone(
+    tmp_path: Path, looked_up: list[str], wheel: str, condition: str
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / wheel).touch()
+    environment = RecordingEnvironment(tmp_path, torch="2.13.0+cpu", offline=wheels)
+    step = TorchStep(environment, machine=CUDA)
+    assert step.condition() == condition
+    # On a machine without a card, either will do.
+    assert TorchStep(environment, machine=CPU).condition() == "done"
+    assert str(step.title).endswith("in the build that the offline folder holds")
+    step.do()
+    assert environment.asked == [([TESTED_TORCH, "--force-reinstall"], None)]
+    assert looked_up == []
+    # With a network, the build that suits is to be had.
+    online = RecordingEnvironment(tmp_path, torch="2.13.0+cpu")
+    assert TorchStep(online, machine=CUDA).condition() == "outdated"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names are Unicode there")
+@pytest.mark.parametrize("record", [None, b"cut within a letter \xc3"])
+def test_a_data_folder_whose_name_is_no_utf_8_is_installed_into(
+    tmp_path: Path, record: bytes | None
+) -> None:
+    class Installing(Environment):
+        installed = False
+
+        def version_of(self, package: str) -> str | None:
+            return "0.1.0" if self.installed and package == "restore-old-photo" else None
+
+        def install(self, requirements: Sequence[str], index: str | None = None) -> None:
+            del requirements, index
+            self.installed = True
+
+        def check(self, code: str) -> None:
+            del code
+
+    folder = tmp_path / os.fsdecode(b"j\xf6rg")
+    folder.mkdir()
+    if record is not None:
+        (folder / "project-fingerprint").write_bytes(record)
+    step = ProjectStep(Installing(folder, tmp_path / "log", Report()))
+    assert step.condition() == "absent"
+    step.do()
+    assert step.condition() == "done"
 
 
 def pip_that_says(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from installer.errors import InstallationError
 from installer.launcher import LauncherStep, RecordStep, command_for
 from installer.messages import message
+from installer.processes import run_logged
 from installer.report import Report, StoppedError
 from installer.steps import Condition, Cost, Marker, run_steps, undo_steps
 
@@ -87,6 +90,35 @@ def test_a_marker_that_names_a_step_of_other_choices_takes_nothing_back(
     marker.path.write_text(text)
     run_steps(steps, marker, Report())
     assert history == ["do b"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
+def test_a_step_whose_path_is_no_utf_8_is_taken_back_like_any_other(tmp_path: Path) -> None:
+    history: list[str] = []
+    key = "plug-in " + os.fsdecode(b"/home/j\xf6rg/3.0")
+    steps = [PretendStep("a", history, done=True), PretendStep(key, history, fails=True)]
+    marker = Marker(tmp_path / "incomplete")
+    with pytest.raises(InstallationError):
+        run_steps(steps, marker, Report())
+    assert marker.read() == key
+    steps[1].fails = False
+    run_steps(steps, marker, Report())
+    assert history == [f"do {key}", f"undo {key}", f"do {key}"]
+
+
+def test_a_marker_cut_short_within_a_letter_is_read(tmp_path: Path) -> None:
+    history: list[str] = []
+    marker = Marker(tmp_path / "incomplete")
+    marker.path.write_bytes("plug-in /home/jö".encode()[:-1])
+    run_steps([PretendStep("a", history)], marker, Report())
+    assert history == ["do a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
+def test_a_program_with_an_argument_that_is_no_utf_8_is_run_and_logged(tmp_path: Path) -> None:
+    argument = os.fsdecode(b"j\xf6rg")
+    assert run_logged(["echo", "-n", argument], tmp_path / "log") == "j�rg"
+    assert r"$ echo -n j\udcf6rg" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_a_stopped_installation_ends_between_two_steps_and_goes_on_there(tmp_path: Path) -> None:

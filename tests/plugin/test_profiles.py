@@ -111,6 +111,20 @@ def test_gimps_on_the_path_are_told_apart_by_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+@pytest.mark.parametrize("name", ["snap", "org.gimp.GIMP"])
+def test_the_name_of_a_sandboxed_gimp_on_the_path_is_no_gimp_of_the_system(
+    tmp_path: Path, name: str
+) -> None:
+    program = write_gimp(tmp_path / "real", name, "3.0.4")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gimp").symlink_to(program)
+    assert find_gimps({"PATH": str(tmp_path / "bin")}) == []
+    write_gimp(tmp_path / "own", "gimp", "3.0.4")
+    path = os.pathsep.join([str(tmp_path / "bin"), str(tmp_path / "own")])
+    assert [gimp.version for gimp in find_gimps({"PATH": path})] == ["3.0"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 @pytest.mark.parametrize(
     ("system", "variable", "folder", "name"),
     [
