@@ -128,7 +128,11 @@ def facts(item):
         record = json.loads(parasite.data.rstrip(b"\x00").decode("ascii"))
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    # What GIMP merges keeps the note of its lowest part, and is a picture of its own.
+    is_merged = record.get("kind") in ("group", "faces") and not pdb.gimp_item_is_group(item)
+    return {} if is_merged else record
 
 
 def name_of(item):

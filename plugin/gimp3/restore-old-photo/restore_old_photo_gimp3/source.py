@@ -130,7 +130,11 @@ def facts(item: Gimp.Item) -> dict[str, object]:
         record = json.loads(bytes(parasite.get_data()).rstrip(b"\x00").decode("ascii"))
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    # What GIMP merges keeps the note of its lowest part, and is a picture of its own.
+    is_merged = record.get("kind") in ("group", "faces") and not item.is_group()
+    return {} if is_merged else record
 
 
 def read_picture(source: Gimp.Layer) -> Picture:

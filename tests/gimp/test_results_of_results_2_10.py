@@ -1,0 +1,61 @@
+"""As test_results_of_results.py, in a real GIMP 2.10."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plugin.stubs.constants import RUN_NONINTERACTIVE
+from tests.plugin.stub_runs import image_of
+
+from .document import DETECT, REPAIR, RESTORE, noise
+from .fake_backend import FakeBackend
+from .old_gimp import OldGimp
+from .provision import OLD_TREE, ProvisionError, provide
+from .test_gimp_2_10 import ALL, CPU, array
+
+pytestmark = [pytest.mark.gimp, pytest.mark.slow]
+
+PHOTO, OTHER = noise(40, 30, seed=1), noise(40, 30, seed=2)
+RUN_RESTORE = (RESTORE, ALL, RUN_NONINTERACTIVE)
+RUN_DETECT = (DETECT, (0.0, *CPU), RUN_NONINTERACTIVE)
+RUN_REPAIR = (REPAIR, (*CPU, ""), RUN_NONINTERACTIVE)
+
+
+@pytest.fixture(scope="module")
+def gimp() -> Iterator[OldGimp]:
+    try:
+        provide(OLD_TREE)
+    except ProvisionError as error:
+        pytest.skip(f"GIMP 2.10 is not available: {error}")
+    made = OldGimp(OLD_TREE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def backend(gimp: OldGimp, shared_backend: FakeBackend) -> FakeBackend:
+    shared_backend.reset()
+    shared_backend.publish(gimp.home)
+    return shared_backend
+
+
+def select(name: str) -> tuple[str, list[str]]:
+    return ("gimp-image-set-active-layer", ["@", f"@{name}"])
+
+
+def top(answer: dict[str, Any]) -> list[str]:
+    return [layer["name"] for layer in answer["layers"]]
+
+
+def test_a_merged_group_is_a_layer_like_any_other(gimp: OldGimp, backend: FakeBackend) -> None:
+    merge = ("gimp-image-merge-layer-group", ["@", "@Restored photo"])
+    answer = gimp.run(image_of(PHOTO), RUN_RESTORE, merge, select("Restored photo"), RUN_RESTORE)
+    assert top(answer) == ["Restored photo #1", "Restored photo", "photo"]
+    merged = answer["layers"][1]
+    assert not merged["children"]
+    sent = backend.last.pixels[..., :3]
+    assert np.array_equal(sent, array(merged["data"], merged)[..., :3])
