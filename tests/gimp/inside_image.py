@@ -39,7 +39,7 @@ def icc(space):
 
 
 def add_layer(
-    image, name, width, height, data, model="R'G'B'", depth="u8", offset=(0, 0), parent=None
+    image, name, width, height, data, model="R'G'B'", depth="u8", offset=(0, 0), parent=None, at=0
 ):
     """A layer with these gamma-encoded values in the image's own space; alpha if in the model."""
     picture = image_of(image)
@@ -53,7 +53,7 @@ def add_layer(
         100.0,
         Gimp.LayerMode.NORMAL,
     )
-    picture.insert_layer(layer, item_of(parent) if parent else None, 0)
+    picture.insert_layer(layer, item_of(parent) if parent else None, at)
     layer.set_offsets(*offset)
     write(layer.get_id(), data, model, depth)
     return layer.get_id()

@@ -43,3 +43,14 @@ def test_what_was_merged_from_a_group_is_a_layer_like_any_other(
     pixels = document.read(merged)
     document.run(RESTORE, merged)
     assert np.array_equal(backend.last.pixels[..., :3], pixels)
+
+
+def test_a_result_lies_above_earlier_ones_and_above_what_lies_between(document: Document) -> None:
+    document.open(noise(40, 30))
+    first = document.run(RESTORE)
+    between = document.gimp.add_layer(
+        document.image, "dodge and burn", 40, 30, bytes(4800), document.model(4), at=1
+    )
+    second = document.run(RESTORE)
+    expected = [second["id"], first["id"], between, document.photo]
+    assert [layer["id"] for layer in document.layers()] == expected

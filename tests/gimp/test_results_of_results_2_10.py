@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from plugin.stubs.constants import RUN_NONINTERACTIVE
+from plugin.stubs.document import Image
+from plugin.stubs.items import Layer
 from tests.plugin.stub_runs import image_of
 
 from .document import DETECT, REPAIR, RESTORE, noise
@@ -43,6 +45,16 @@ def backend(gimp: OldGimp, shared_backend: FakeBackend) -> FakeBackend:
     return shared_backend
 
 
+def two_photos() -> Image:
+    """The lower one, "photo", is active."""
+    image = image_of(PHOTO)
+    other = Layer(image, "other", 40, 30)
+    other.data = bytearray(OTHER.tobytes())
+    image.insert(other, None, 0)
+    image.active_layer = image.layers[1]
+    return image
+
+
 def select(name: str) -> tuple[str, list[str]]:
     return ("gimp-image-set-active-layer", ["@", f"@{name}"])
 
@@ -59,3 +71,12 @@ def test_a_merged_group_is_a_layer_like_any_other(gimp: OldGimp, backend: FakeBa
     assert not merged["children"]
     sent = backend.last.pixels[..., :3]
     assert np.array_equal(sent, array(merged["data"], merged)[..., :3])
+
+
+def test_a_result_lies_above_earlier_ones_and_above_what_lies_between(
+    gimp: OldGimp, backend: FakeBackend
+) -> None:
+    raise_group = ("gimp-image-raise-item-to-top", ["@", "@Restored photo"])
+    answer = gimp.run(two_photos(), RUN_RESTORE, raise_group, RUN_RESTORE)
+    assert top(answer) == ["Restored photo #1", "Restored photo", "other", "photo"]
+    assert np.array_equal(backend.last.pixels, PHOTO)
