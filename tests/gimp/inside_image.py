@@ -163,9 +163,9 @@ def duplicate(image):
     return image_of(image).duplicate().get_id()
 
 
-def copy_layers(image, target):
-    """Copies of all layers at the top of another image, as "Open as Layers" makes them."""
-    for layer in reversed(image_of(image).get_layers()):
+def copy_layers(image, target, only=None):
+    """Copies of all layers at the top of another image, as "Open as Layers" does; or of one."""
+    for layer in [item_of(only)] if only else reversed(image_of(image).get_layers()):
         copy = Gimp.Layer.new_from_drawable(layer, image_of(target))
         image_of(target).insert_layer(copy, None, 0)
 

@@ -17,7 +17,7 @@ from .document import DETECT, REPAIR, RESTORE, noise
 from .fake_backend import FakeBackend
 from .old_gimp import OldGimp
 from .provision import OLD_TREE, ProvisionError, provide
-from .test_gimp_2_10 import ALL, CPU, array
+from .test_gimp_2_10 import ALL, CPU, array, named
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
@@ -80,3 +80,24 @@ def test_a_result_lies_above_earlier_ones_and_above_what_lies_between(
     answer = gimp.run(two_photos(), RUN_RESTORE, raise_group, RUN_RESTORE)
     assert top(answer) == ["Restored photo #1", "Restored photo", "other", "photo"]
     assert np.array_equal(backend.last.pixels, PHOTO)
+
+
+def test_what_was_found_on_a_restored_layer_belongs_to_it_and_not_to_the_photo(
+    gimp: OldGimp, backend: FakeBackend
+) -> None:
+    first = [RUN_RESTORE, select("Restored"), RUN_DETECT]
+    answer = gimp.run(image_of(PHOTO), *first, select("Scratch mask #1"), RUN_REPAIR)
+    assert top(answer) == ["Restored photo", "photo"]
+    inside = [layer["name"] for layer in answer["layers"][0]["children"]]
+    later = ["Restored photo #2", "Restored photo #1"]
+    assert inside == ["Faces", *later, "Restored", "Scratch repair", "Scratch mask"]
+    restored = named(answer, "Restored")
+    assert np.array_equal(backend.last.pixels, array(restored["data"], restored))
+
+
+def test_a_part_of_the_result_stands_for_the_photo(gimp: OldGimp, backend: FakeBackend) -> None:
+    jobs = [RUN_RESTORE, select("Face 1"), RUN_RESTORE, select("Scratch repair"), RUN_RESTORE]
+    answer = gimp.run(image_of(PHOTO), RUN_DETECT, *jobs)
+    assert top(answer)[-1] == "photo"
+    assert len(top(answer)) == 5
+    assert [np.array_equal(job.pixels, PHOTO) for job in backend.jobs] == [True] * 4
