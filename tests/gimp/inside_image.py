@@ -204,6 +204,10 @@ def remove(layer):
     item.get_image().remove_layer(item)
 
 
+def raise_to_top(layer):
+    item_of(layer).get_image().raise_item_to_top(item_of(layer))
+
+
 def selection(image):
     """The selection's values over the canvas."""
     picture = image_of(image)

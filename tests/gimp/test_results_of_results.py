@@ -148,3 +148,20 @@ def test_a_part_without_its_photo_or_merged_is_restored_itself(
     face = document.named("Face 1")["id"]
     document.run(FACES, face)
     assert np.array_equal(backend.last.pixels, document.read(face))
+
+
+def test_a_photo_that_was_renamed_keeps_its_mask_wherever_the_group_is(
+    document: Document, backend: FakeBackend
+) -> None:
+    document.open(noise(40, 30, seed=1))
+    other = document.gimp.add_layer(
+        document.image, "other", 40, 30, noise(40, 30, seed=2).tobytes()
+    )
+    group = document.run(DETECT)
+    document.gimp.call_on(document.photo, "set_name", "Grandma")
+    document.gimp.raise_to_top(group["id"])
+    assert "nothing is selected" in document.refusal(REPAIR, other)
+    second = document.run(REPAIR, group["children"][0]["id"])
+    assert np.array_equal(backend.last.pixels, noise(40, 30, seed=1))
+    assert backend.last.mask.any()
+    assert document.layers()[0]["id"] == second["id"]

@@ -101,3 +101,14 @@ def test_a_part_of_the_result_stands_for_the_photo(gimp: OldGimp, backend: FakeB
     assert top(answer)[-1] == "photo"
     assert len(top(answer)) == 5
     assert [np.array_equal(job.pixels, PHOTO) for job in backend.jobs] == [True] * 4
+
+
+def test_a_photo_that_was_renamed_keeps_its_mask_wherever_the_group_is(
+    gimp: OldGimp, backend: FakeBackend
+) -> None:
+    rename = ("gimp-item-set-name", ["@photo", "Grandma"])
+    raise_group = ("gimp-image-raise-item-to-top", ["@", "@Restored photo"])
+    run_both = [select("other"), RUN_REPAIR, select("Scratch mask"), RUN_REPAIR]
+    answer = gimp.run(two_photos(), RUN_DETECT, rename, raise_group, *run_both)
+    assert answer["results"][1:] == [{"error": "execution error"}, {"group": "Restored photo #1"}]
+    assert np.array_equal(backend.last.pixels, PHOTO)

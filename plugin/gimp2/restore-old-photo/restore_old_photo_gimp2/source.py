@@ -9,7 +9,7 @@ import gimpenums
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.masks import without_erased
-from restore_old_photo_shared.names import is_mask_name
+from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
 
@@ -106,18 +106,21 @@ def source_of(result):
     """The layer that a result was made of, or None where that is not known.
 
     A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
-    the image, and where layers come from another file; there the place says it: the group of the
-    results was put above its source.
+    the image, and where layers come from another file, so that one may be right by chance; there
+    the place says it: the group of the results was put above its source. Where both differ, the
+    tattoo is believed if its layer has the source's name, or if the one below has another.
     """
     record, below = facts(result), layer_below_results(result)
     tattoo = record.get("source")
-    if record.get("self") == result.tattoo and isinstance(tattoo, int) and 0 < tattoo < 2**31:
-        made_of = result.image.get_layer_by_tattoo(tattoo)
-        if made_of is not None:
-            is_below = below is not None and below.ID == made_of.ID
-            if is_below or name_of(made_of) == record.get("source_name"):
-                return made_of
-    return below
+    if record.get("self") != result.tattoo or not isinstance(tattoo, int):
+        return below
+    made_of = result.image.get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**31 else None
+    if made_of is None or (below is not None and below.ID == made_of.ID):
+        return below
+    if name_of(made_of) == record.get("source_name"):
+        return made_of
+    is_misplaced = below is None or not may_be_copy(name_of(below), record.get("source_name"))
+    return made_of if is_misplaced and not stands_for_another(made_of) else below
 
 
 def layer_below_results(result):

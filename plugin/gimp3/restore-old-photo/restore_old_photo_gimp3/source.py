@@ -11,7 +11,7 @@ from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.languages import counted
 from restore_old_photo_shared.masks import without_erased
-from restore_old_photo_shared.names import is_mask_name
+from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
 
@@ -109,18 +109,21 @@ def source_of(result: Gimp.Layer) -> Gimp.Layer | None:
     """The layer that a result was made of, or None where that is not known.
 
     A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
-    the image, and where layers come from another file; there the place says it: the group of the
-    results was put above its source.
+    the image, and where layers come from another file, so that one may be right by chance; there
+    the place says it: the group of the results was put above its source. Where both differ, the
+    tattoo is believed if its layer has the source's name, or if the one below has another.
     """
     record, below = facts(result), layer_below_results(result)
     tattoo = record.get("source")
-    if record.get("self") == result.get_tattoo() and isinstance(tattoo, int):
-        made_of = result.get_image().get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**32 else None
-        if made_of is not None:
-            is_below = below is not None and below.get_id() == made_of.get_id()
-            if is_below or made_of.get_name() == record.get("source_name"):
-                return made_of
-    return below
+    if record.get("self") != result.get_tattoo() or not isinstance(tattoo, int):
+        return below
+    made_of = result.get_image().get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**32 else None
+    if made_of is None or (below is not None and below.get_id() == made_of.get_id()):
+        return below
+    if made_of.get_name() == record.get("source_name"):
+        return made_of
+    is_misplaced = below is None or not may_be_copy(below.get_name(), record.get("source_name"))
+    return made_of if is_misplaced and not stands_for_another(made_of) else below
 
 
 def layer_below_results(result: Gimp.Layer) -> Gimp.Layer | None:
