@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -118,6 +119,24 @@ def replace_file(source, target):
     if sys.platform == "win32" and os.path.exists(target):
         os.remove(target)
     os.rename(source, target)
+
+
+def free_bytes(folder):
+    # type: (Text) -> int
+    """How much more fits on a folder's disk; more than any disk has where that is not known."""
+    try:
+        if sys.version_info >= (3,):
+            return shutil.disk_usage(folder).free
+        if sys.platform == "win32":
+            free = ctypes.c_ulonglong(0)
+            found = ctypes.windll.kernel32.GetDiskFreeSpaceExW(
+                ctypes.c_wchar_p(folder), ctypes.byref(free), None, None
+            )
+            return free.value if found else sys.maxsize
+        disk = os.statvfs(native_text(folder))
+        return disk.f_bavail * disk.f_frsize
+    except EnvironmentError:
+        return sys.maxsize
 
 
 def process_exists(pid):

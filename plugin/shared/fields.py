@@ -99,10 +99,16 @@ def text(value, name):
     return value
 
 
+def is_model_name(value):
+    # type: (Text) -> bool
+    """Whether a model can have that name: it is a file's, and never a path."""
+    return bool(_MODEL_NAME.match(value))
+
+
 def model_name(value, name):
     # type: (Any, Text) -> Text
     # A plain word: it becomes part of a path.
-    if not _MODEL_NAME.match(text(value, name)):
+    if not is_model_name(text(value, name)):
         raise ProtocolError("%s is %r, but it must be the name of a model." % (name, value))
     return text(value, name)
 

@@ -7,8 +7,9 @@ import json
 import os
 import sys
 
-from .compat import describe, native_text, replace_file, text_path
-from .errors import NotInstalledError, StartError
+from .compat import native_text, replace_file, text_path
+from .errors import NotInstalledError
+from .start_errors import folder_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,10 +147,4 @@ def make_private_folder(path):
                 raise
         os.chmod(path, 0o700)
     except EnvironmentError as error:
-        raise StartError(
-            "The folder {folder} cannot be used ({reason}): make it writable for you, then try "
-            "again.",
-            folder=path,
-            # The folder is named already, which the whole message would repeat.
-            reason=describe(error.strerror or error),
-        )
+        raise folder_error(path, error)

@@ -12,7 +12,7 @@ import time
 
 from . import protocol
 from .client import Client
-from .compat import describe, monotonic, native_text, process_exists, start_detached, try_lock
+from .compat import monotonic, native_text, process_exists, start_detached, try_lock
 from .errors import ConnectionLostError, RefusedError, StartError
 from .installation import (
     clean_environment,
@@ -22,6 +22,7 @@ from .installation import (
     open_log,
 )
 from .languages import N_
+from .start_errors import ended_error, lock_error, refused_error, versions_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def connect_to(installation, watch_pid, environment, on_wait=None, timeout_secon
     waits = _waits(timeout_seconds, on_wait)
     make_private_folder(installation.run_folder)
     # Two plug-ins may come here at once; the second finds what the first has started.
-    with io.open(os.path.join(installation.run_folder, "launch.lock"), "ab") as lock:
+    with open_lock(os.path.join(installation.run_folder, "launch.lock")) as lock:
         while not try_lock(lock):
             _next(waits, installation, STILL_STARTING)
         client = find_running(installation, environment)
@@ -101,6 +102,19 @@ def connect_to(installation, watch_pid, environment, on_wait=None, timeout_secon
         stale = read_runtime(installation)
         started = start(installation, watch_pid, environment)
         return _wait_until_running(installation, environment, started, waits, stale)
+
+
+def open_lock(path):
+    # type: (Text) -> io.BufferedWriter
+    """A file to lock.
+
+    Raises:
+        StartError: it cannot be opened.
+    """
+    try:
+        return io.open(path, "ab")
+    except EnvironmentError as error:
+        raise lock_error(path, error)
 
 
 def find_running(installation, environment):
@@ -147,19 +161,6 @@ def sandbox_error(installation):
         "terminal, run restore-old-photo serve (or {command}), and try again.",
         code="sandbox",
         command='"%s" -m backend serve' % installation.python,
-    )
-
-
-def versions_error(runtime):
-    # type: (Runtime) -> StartError
-    """What to do when the backend speaks another protocol than this plug-in."""
-    return StartError(
-        "The plug-in and the restoration program are of different versions (protocols {own} and "
-        "{other}): run python3 -m installer in the folder of Restore Old Photo, and start GIMP "
-        "anew.",
-        code="versions",
-        own=protocol.PROTOCOL,
-        other=runtime.protocol,
     )
 
 
@@ -220,11 +221,7 @@ def start(installation, watch_pid, environment):
             )
             return process, length
     except EnvironmentError as error:
-        raise StartError(
-            "The restoration program could not be started ({reason}): install it again with "
-            "python3 -m installer in the folder of Restore Old Photo.",
-            reason=describe(error),
-        )
+        raise refused_error(installation, error)
 
 
 def _wait_until_running(
@@ -249,28 +246,6 @@ def _wait_until_running(
         _next(waits, installation, NO_ANSWER)
 
 
-def ended_error(installation, code, log_length):
-    # type: (Installation, int, int) -> StartError
-    """What to do when the backend ends instead of starting; its last words are in the log.
-
-    The first `log_length` bytes of the log speak of other starts.
-    """
-    reason = _last_line(installation.log, log_length)
-    if not reason:
-        return StartError(
-            "The restoration program ended while it started, with exit code {exit_code}: try "
-            "again, or read the reason in {log}.",
-            exit_code=code,
-            log=installation.log,
-        )
-    return StartError(
-        "The restoration program ended while it started ({reason}): try again, or read the "
-        "reason in {log}.",
-        reason=reason,
-        log=installation.log,
-    )
-
-
 def _waits(timeout_seconds, on_wait):
     # type: (float, Optional[OnWait]) -> Iterator[float]
     begin = monotonic()
@@ -285,14 +260,3 @@ def _next(waits, installation, template):
     # type: (Iterator[float], Installation, Text) -> None
     if next(waits, None) is None:
         raise StartError(template, log=installation.log)
-
-
-def _last_line(path, start):
-    # type: (Text, int) -> Text
-    try:
-        with io.open(path, "rb") as file:
-            file.seek(start)
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except EnvironmentError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]

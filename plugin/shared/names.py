@@ -35,6 +35,18 @@ def is_mask_name(name):
     return name.startswith(_mask_names())
 
 
+def may_be_copy(name, original):
+    # type: (Text, object) -> bool
+    """Whether a layer's name is another's, or what GIMP makes of that for a copy.
+
+    Args:
+        name: as it is.
+        original: what a document says, which may be anything.
+    """
+    # GIMP adds words of its language, before or behind, or a number.
+    return isinstance(original, type("")) and original in name
+
+
 def _mask_names():
     # type: () -> Tuple[Text, ...]
     return tuple(in_every_language(MASK))

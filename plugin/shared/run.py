@@ -8,6 +8,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 from . import protocol
 from .errors import Cancelled, JobError, PluginError
+from .fields import is_model_name
 from .host import GONE_BEFORE, GONE_MEANWHILE, Outcome, ResultLayer
 from .languages import N_
 from .masks import choose_mask
@@ -147,11 +148,14 @@ def name_layers(results, language):
 
 def check_options(options):
     # type: (JobOptions) -> None
-    """Refuse choices that leave nothing to do.
+    """Refuse choices that leave nothing to do, and names that no model has; scripts may give any.
 
     Raises:
-        PluginError: scratches, whole picture and faces are all off.
+        PluginError: scratches, whole picture and faces are all off, or a model cannot be there.
     """
+    for model in (options.inpainting, options.denoising, options.faces):
+        if model is not None and not is_model_name(model):
+            raise from_backend(PluginError, "model-not-imported", "", {"model": model})
     if options.scratches == "none" and not (options.whole_picture or options.enhance_faces):
         raise PluginError(
             "There is nothing to do, because scratches, the whole picture and faces are all "

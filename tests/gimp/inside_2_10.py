@@ -36,13 +36,20 @@ def facts(procedures, constants):
 
 
 def run(document, calls, precision=None):
-    """Call the plug-in on an image: what each call returned or raised, and the image afterwards."""
+    """Call the plug-in on an image: what each call returned or raised, and the image afterwards.
+
+    A call of two parts is an edit in between, see `edit`.
+    """
     pdb.gimp_plugin_enable_precision()
     image = make(document)
     if precision is not None:
         pdb.gimp_image_convert_precision(image, precision)
     results = []
-    for procedure, values, mode in calls:
+    for call in calls:
+        if len(call) == 2:
+            edit(image, *call)
+            continue
+        procedure, values, mode = call
         drawable = pdb.gimp_image_get_active_drawable(image)
         try:
             group = pdb[str(procedure)](image, drawable, *values, run_mode=mode)
@@ -60,6 +67,17 @@ def run(document, calls, precision=None):
         "seen": packed(seen),
         "seen_bpp": seen.bpp,
     }
+
+
+def edit(image, procedure, values):
+    """Call a procedure of GIMP; "@" stands for the image, "@name" for the layer of that name."""
+    pdb[str(procedure)](*[meant(image, value) for value in values])
+
+
+def meant(image, value):
+    if not hasattr(value, "startswith") or not value.startswith("@"):
+        return value
+    return pdb.gimp_image_get_layer_by_name(image, value[1:]) if value[1:] else image
 
 
 def make(document):

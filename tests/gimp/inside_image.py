@@ -39,7 +39,7 @@ def icc(space):
 
 
 def add_layer(
-    image, name, width, height, data, model="R'G'B'", depth="u8", offset=(0, 0), parent=None
+    image, name, width, height, data, model="R'G'B'", depth="u8", offset=(0, 0), parent=None, at=0
 ):
     """A layer with these gamma-encoded values in the image's own space; alpha if in the model."""
     picture = image_of(image)
@@ -53,7 +53,7 @@ def add_layer(
         100.0,
         Gimp.LayerMode.NORMAL,
     )
-    picture.insert_layer(layer, item_of(parent) if parent else None, 0)
+    picture.insert_layer(layer, item_of(parent) if parent else None, at)
     layer.set_offsets(*offset)
     write(layer.get_id(), data, model, depth)
     return layer.get_id()
@@ -163,9 +163,9 @@ def duplicate(image):
     return image_of(image).duplicate().get_id()
 
 
-def copy_layers(image, target):
-    """Copies of all layers at the top of another image, as "Open as Layers" makes them."""
-    for layer in reversed(image_of(image).get_layers()):
+def copy_layers(image, target, only=None):
+    """Copies of all layers at the top of another image, as "Open as Layers" does; or of one."""
+    for layer in [item_of(only)] if only else reversed(image_of(image).get_layers()):
         copy = Gimp.Layer.new_from_drawable(layer, image_of(target))
         image_of(target).insert_layer(copy, None, 0)
 
@@ -202,6 +202,10 @@ def save_selection(image):
 def remove(layer):
     item = item_of(layer)
     item.get_image().remove_layer(item)
+
+
+def raise_to_top(layer):
+    item_of(layer).get_image().raise_item_to_top(item_of(layer))
 
 
 def selection(image):

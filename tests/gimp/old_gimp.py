@@ -87,7 +87,10 @@ class OldGimp:
         return facts
 
     def run(self, image: Image, *calls: Sequence[Any], **options: Any) -> dict[str, Any]:
-        """Call the plug-in on an image; a call is (procedure, values, run mode)."""
+        """Call the plug-in on an image; a call is (procedure, values, run mode).
+
+        One of two parts, (procedure, values), is an edit by GIMP's own procedures.
+        """
         return self.call("run", document=described(image), calls=calls, **options)
 
     def close(self) -> None:

@@ -137,3 +137,9 @@ def test_a_killed_gimp_cancels_its_job(tree: Tree, shared_backend: FakeBackend) 
 def run_and_ignore(document: Document) -> None:
     with suppress(AssertionError, OSError):
         document.gimp.run(RESTORE, document.image, [document.photo])
+
+
+def test_a_model_name_that_is_none_is_refused_in_words(document: Document) -> None:
+    document.open(noise(20, 20))
+    words = document.refusal(RESTORE, inpainting="../../ümlaut")
+    assert "The model '../../ümlaut' was not imported: import it" in words

@@ -254,6 +254,7 @@ def locked(image: Image) -> Image:
         (REPAIR, (*CPU, ""), False, None, "run Detect Scratches first"),
         (RESTORE, (7, *ALL[1:]), False, None, "scratches is 7, but it must be from 0 to 2"),
         (RESTORE, (ALL[0], 2.5, *ALL[2:]), False, None, "threshold is 2.5, but it must be from 0"),
+        (RESTORE, (*ALL[:-1], "../x"), False, None, "The model '../x' was not imported: import it"),
         (RESTORE, ALL, False, PRECISION_FLOAT_LINEAR, "choose 8 or 16 bit integer"),
         (RESTORE, ALL, True, None, 'in the group "Öl", whose pixels are locked'),
     ],

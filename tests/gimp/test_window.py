@@ -58,6 +58,21 @@ def test_restore_from_the_menu_and_undo_it_with_one_key(desk: Desk) -> None:
     assert "undo_group" not in desk.gimp.log_text()
 
 
+def test_after_undo_and_redo_it_is_the_photo_that_is_restored_again(desk: Desk) -> None:
+    desk.open(portrait())
+    desk.choose(FACES)
+    wait_for(lambda: len(desk.names()) == 2, 20, "the layers")
+    desk.focus()
+    desk.screen.press("ctrl+z")
+    wait_for(lambda: len(desk.names()) == 1, 10, "the undo")
+    desk.screen.press("ctrl+y")
+    wait_for(lambda: len(desk.names()) == 2, 10, "the redo")
+    assert desk.gimp.selected(desk.document.image) != [desk.document.photo]
+    desk.choose(FACES)
+    wait_for(lambda: len(desk.names()) == 3, 20, "the second layers")
+    assert np.array_equal(desk.backend.last.pixels, portrait())
+
+
 def test_one_undo_also_brings_the_palette_back(desk: Desk) -> None:
     desk.document.open((noise(60, 50) // 64 * 64).astype(np.uint8))
     desk.gimp.convert_indexed(desk.document.image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from models import registry
 from plugin.shared import installation as installations
 from plugin.shared import protocol
 from plugin.shared.client import Client
-from plugin.shared.compat import process_exists, try_lock
+from plugin.shared.compat import free_bytes, process_exists, try_lock
 from plugin.shared.errors import ConnectionLostError, NotInstalledError, StartError
 from plugin.shared.launcher import connect
 from tests.backend.running import ROOT, read_runtime
@@ -208,6 +209,50 @@ def test_a_start_that_ends_without_a_word_is_not_explained_by_an_older_one(setup
     (setup.home / "run" / "backend.log").write_text("Nobody used this backend for 900 s\n")
     with pytest.raises(StartError, match="with exit code -9"):
         setup.connect()
+
+
+def test_a_full_disk_is_told_where_it_leaves_no_room_for_a_word(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.install(before="exit 120")
+    monkeypatch.setattr("plugin.shared.start_errors.free_bytes", lambda _: 4096)
+    with pytest.raises(StartError, match="is full: free some space") as caught:
+        setup.connect()
+    assert str(setup.home / "run") in caught.value.message
+
+
+@pytest.mark.parametrize("refused", ["os.makedirs", "os.open", "io.open"])
+def test_a_full_disk_is_told_where_nothing_can_be_made(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    setup.install()
+    module, name = refused.split(".")
+    original = getattr(sys.modules[module], name)
+
+    def full(path: str, *arguments: object, **named: object) -> object:
+        if str(setup.home / "run") in str(path) and arguments and not str(path).endswith("json"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, *arguments, **named)
+
+    monkeypatch.setattr(refused, full)
+    with pytest.raises(StartError, match="is full: free some space") as caught:
+        setup.connect()
+    assert caught.value.code == "disk-full"
+
+
+def test_a_lock_that_cannot_be_opened_is_one_sentence(setup: Setup) -> None:
+    setup.install()
+    lock = setup.home / "run" / "launch.lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(StartError, match="cannot be written") as caught:
+        setup.connect()
+    assert str(lock) in caught.value.message
+    assert setup.starts == []
+
+
+def test_the_free_space_is_that_of_the_disk(tmp_path: Path) -> None:
+    assert abs(free_bytes(str(tmp_path)) - shutil.disk_usage(tmp_path).free) < 1 << 30
+    assert free_bytes(str(tmp_path / "missing")) == sys.maxsize
 
 
 def test_an_interpreter_that_cannot_run_is_one_sentence(setup: Setup) -> None:

@@ -378,6 +378,16 @@ def test_nothing_to_do_is_refused() -> None:
         call(PlainHost(), PlainClient(DONE), choices.RESTORE, **values)
 
 
+@pytest.mark.parametrize("argument", ["inpainting", "denoising", "faces"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "ümlaut", " ", "x" * 65])
+def test_a_name_that_no_model_has_is_refused_with_what_to_do(argument: str, name: str) -> None:
+    client = PlainClient(DONE)
+    with pytest.raises(PluginError, match="was not imported: import it") as caught:
+        call(PlainHost(), client, choices.RESTORE, **{argument: name})
+    assert f"'{name}'" in caught.value.message
+    assert client.sent == []
+
+
 def test_each_argument_reaches_the_job() -> None:
     values = {
         "scratches": "mask",

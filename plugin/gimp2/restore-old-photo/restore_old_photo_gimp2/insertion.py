@@ -102,12 +102,13 @@ def position_above(source):
     image, parent = source.image, source.parent
     siblings = image.layers if parent is None else parent.children
     position = pdb.gimp_image_get_item_position(image, source)
-    while position > 0:
-        above = siblings[position - 1]
-        if not facts(above) or not is_made_of(source, above):
-            break
-        position -= 1
-    return position
+    # The user's own layers may lie between. A mask hides nothing: it is switched off.
+    results = (
+        place
+        for place, layer in enumerate(siblings[:position])
+        if facts(layer).get("kind", "mask") != "mask" and is_made_of(source, layer)
+    )
+    return next(results, position)
 
 
 def insert_layer(job, group, result):

@@ -9,7 +9,7 @@ import gimpenums
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.masks import without_erased
-from restore_old_photo_shared.names import is_mask_name
+from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PARASITE = "restore-old-photo"
 # GIMP's own name of the channel that is there while Quick Mask is on.
 QUICK_MASK = "Qmask"
+# Kinds of results that show a part of the photo, through a layer mask.
+PARTS = ("repair", "face")
 pdb = gimp.pdb
 
 
@@ -48,7 +50,7 @@ def find_source(image, drawable):
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
     if pdb.gimp_item_is_group(chosen) and not chosen.children:
         raise PluginError("The selected layer group is empty: select the photo's layer.")
-    source = source_of(chosen) if stands_for_another(chosen) else chosen
+    source = meant_by(chosen)
     if source is None:
         raise PluginError(
             "The scratch mask is selected, but which layer it belongs to is not known: select the "
@@ -76,13 +78,27 @@ def check_place(source):
         parent = parent.parent
 
 
+def meant_by(chosen):
+    # type: (gimp.Layer) -> Optional[gimp.Layer]
+    """The layer that whoever selects this one wants to have restored; None if it is not known."""
+    if not stands_for_another(chosen):
+        return chosen
+    # A part of a photo that is not here is a picture itself.
+    return source_of(chosen) or (chosen if facts(chosen).get("kind") in PARTS else None)
+
+
 def stands_for_another(layer):
     # type: (gimp.Layer) -> bool
-    """Whether whoever selects this layer means the photo: a mask, or the group of the results."""
+    """Whether whoever selects this layer means the photo: a mask, a part, or a group.
+
+    After an undo and a redo GIMP selects what was inserted last, a face for example.
+    """
     kind = facts(layer).get("kind")
     is_group = pdb.gimp_item_is_group(layer)
     is_drawn_mask = not kind and not is_group and is_mask_name(name_of(layer))
-    return kind in ("mask", "group", "faces") or is_drawn_mask
+    # GIMP takes the layer mask away when it merges a part with what lies below.
+    is_part = kind in PARTS and layer.mask is not None
+    return kind in ("mask", "group", "faces") or is_part or is_drawn_mask
 
 
 def source_of(result):
@@ -90,32 +106,35 @@ def source_of(result):
     """The layer that a result was made of, or None where that is not known.
 
     A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
-    the image, and where layers come from another file; there the place says it: the group of the
-    results was put above its source.
+    the image, and where layers come from another file, so that one may be right by chance; there
+    the place says it: the group of the results was put above its source. Where both differ, the
+    tattoo is believed if its layer has the source's name, or if the one below has another.
     """
     record, below = facts(result), layer_below_results(result)
     tattoo = record.get("source")
-    if record.get("self") == result.tattoo and isinstance(tattoo, int) and 0 < tattoo < 2**31:
-        made_of = result.image.get_layer_by_tattoo(tattoo)
-        if made_of is not None and not facts(made_of):
-            is_below = below is not None and below.ID == made_of.ID
-            if is_below or name_of(made_of) == record.get("source_name"):
-                return made_of
-    return below
+    if record.get("self") != result.tattoo or not isinstance(tattoo, int):
+        return below
+    made_of = result.image.get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**31 else None
+    if made_of is None or (below is not None and below.ID == made_of.ID):
+        return below
+    if name_of(made_of) == record.get("source_name"):
+        return made_of
+    is_misplaced = below is None or not may_be_copy(name_of(below), record.get("source_name"))
+    return made_of if is_misplaced and not stands_for_another(made_of) else below
 
 
 def layer_below_results(result):
     # type: (gimp.Layer) -> Optional[gimp.Layer]
-    """The first layer that is no result below the outermost group of results around this one."""
+    """The first layer below the innermost group of results around this one that can be a source."""
     place = result
-    while place.parent is not None and facts(place.parent):
+    while facts(place).get("kind") != "group":
         place = place.parent
-    if facts(place).get("kind") != "group":
-        return None
+        if place is None:
+            return None
     siblings = place.image.layers if place.parent is None else place.parent.children
     position = pdb.gimp_image_get_item_position(place.image, place)
     lower = siblings[position + 1 :]
-    return next((layer for layer in lower if not facts(layer)), None)
+    return next((layer for layer in lower if not stands_for_another(layer)), None)
 
 
 def facts(item):
@@ -128,7 +147,11 @@ def facts(item):
         record = json.loads(parasite.data.rstrip(b"\x00").decode("ascii"))
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    # What GIMP merges keeps the note of its lowest part, and is a picture of its own.
+    is_merged = record.get("kind") in ("group", "faces") and not pdb.gimp_item_is_group(item)
+    return {} if is_merged else record
 
 
 def name_of(item):

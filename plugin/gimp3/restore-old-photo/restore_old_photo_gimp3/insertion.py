@@ -100,12 +100,13 @@ def position_above(source: Gimp.Layer) -> int:
     image, parent = source.get_image(), source.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
     position = int(image.get_item_position(source))
-    while position > 0:
-        above = siblings[position - 1]
-        if not facts(above) or not is_made_of(source, above):
-            break
-        position -= 1
-    return position
+    # The user's own layers may lie between. A mask hides nothing: it is switched off.
+    results = (
+        place
+        for place, layer in enumerate(siblings[:position])
+        if facts(layer).get("kind", "mask") != "mask" and is_made_of(source, layer)
+    )
+    return next(results, position)
 
 
 def insert_layer(job: Job, group: Gimp.GroupLayer, result: ResultLayer) -> None:

@@ -11,7 +11,7 @@ from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.languages import counted
 from restore_old_photo_shared.masks import without_erased
-from restore_old_photo_shared.names import is_mask_name
+from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
 
@@ -21,6 +21,8 @@ from gi.repository import Gimp  # noqa: E402
 PARASITE = "restore-old-photo"
 QUICK_MASK = "Qmask"
 """GIMP's own name of the channel that is there while Quick Mask is on."""
+PARTS = ("repair", "face")
+"""Kinds of results that show a part of the photo, through a layer mask."""
 
 
 def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
@@ -56,7 +58,7 @@ def find_source(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer
         raise PluginError("A channel is selected, but only layers are restored: select a layer.")
     if chosen.is_group() and not chosen.get_children():
         raise PluginError("The selected layer group is empty: select the photo's layer.")
-    source = source_of(chosen) if stands_for_another(chosen) else chosen
+    source = meant_by(chosen)
     if source is None:
         raise PluginError(
             "The scratch mask is selected, but which layer it belongs to is not known: select the "
@@ -83,42 +85,58 @@ def check_place(source: Gimp.Layer) -> None:
         parent = parent.get_parent()
 
 
+def meant_by(chosen: Gimp.Layer) -> Gimp.Layer | None:
+    """The layer that whoever selects this one wants to have restored; None if it is not known."""
+    if not stands_for_another(chosen):
+        return chosen
+    # A part of a photo that is not here is a picture itself.
+    return source_of(chosen) or (chosen if facts(chosen).get("kind") in PARTS else None)
+
+
 def stands_for_another(layer: Gimp.Layer) -> bool:
-    """Whether whoever selects this layer means the photo: a mask, or the group of the results."""
+    """Whether whoever selects this layer means the photo: a mask, a part, or a group.
+
+    After an undo and a redo GIMP selects what was inserted last, a face for example.
+    """
     kind = facts(layer).get("kind")
     is_drawn_mask = not kind and not layer.is_group() and is_mask_name(layer.get_name())
-    return kind in ("mask", "group", "faces") or is_drawn_mask
+    # GIMP takes the layer mask away when it merges a part with what lies below.
+    is_part = kind in PARTS and layer.get_mask() is not None
+    return kind in ("mask", "group", "faces") or is_part or is_drawn_mask
 
 
 def source_of(result: Gimp.Layer) -> Gimp.Layer | None:
     """The layer that a result was made of, or None where that is not known.
 
     A tattoo says so in the image where the result was made. GIMP numbers tattoos anew in a copy of
-    the image, and where layers come from another file; there the place says it: the group of the
-    results was put above its source.
+    the image, and where layers come from another file, so that one may be right by chance; there
+    the place says it: the group of the results was put above its source. Where both differ, the
+    tattoo is believed if its layer has the source's name, or if the one below has another.
     """
     record, below = facts(result), layer_below_results(result)
     tattoo = record.get("source")
-    if record.get("self") == result.get_tattoo() and isinstance(tattoo, int):
-        made_of = result.get_image().get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**32 else None
-        if made_of is not None and not facts(made_of):
-            is_below = below is not None and below.get_id() == made_of.get_id()
-            if is_below or made_of.get_name() == record.get("source_name"):
-                return made_of
-    return below
+    if record.get("self") != result.get_tattoo() or not isinstance(tattoo, int):
+        return below
+    made_of = result.get_image().get_layer_by_tattoo(tattoo) if 0 < tattoo < 2**32 else None
+    if made_of is None or (below is not None and below.get_id() == made_of.get_id()):
+        return below
+    if made_of.get_name() == record.get("source_name"):
+        return made_of
+    is_misplaced = below is None or not may_be_copy(below.get_name(), record.get("source_name"))
+    return made_of if is_misplaced and not stands_for_another(made_of) else below
 
 
 def layer_below_results(result: Gimp.Layer) -> Gimp.Layer | None:
-    """The first layer that is no result below the outermost group of results around this one."""
+    """The first layer below the innermost group of results around this one that can be a source."""
     place = result
-    while (parent := place.get_parent()) is not None and facts(parent):
-        place = parent
-    if facts(place).get("kind") != "group":
-        return None
+    while facts(place).get("kind") != "group":
+        place = place.get_parent()
+        if place is None:
+            return None
     image, parent = place.get_image(), place.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
     lower = siblings[int(image.get_item_position(place)) + 1 :]
-    return next((layer for layer in lower if not facts(layer)), None)
+    return next((layer for layer in lower if not stands_for_another(layer)), None)
 
 
 def facts(item: Gimp.Item) -> dict[str, object]:
@@ -130,7 +148,11 @@ def facts(item: Gimp.Item) -> dict[str, object]:
         record = json.loads(bytes(parasite.get_data()).rstrip(b"\x00").decode("ascii"))
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    # What GIMP merges keeps the note of its lowest part, and is a picture of its own.
+    is_merged = record.get("kind") in ("group", "faces") and not item.is_group()
+    return {} if is_merged else record
 
 
 def read_picture(source: Gimp.Layer) -> Picture:
