@@ -29,7 +29,7 @@ from models.registry import ModelSpec, resolve_weights
 from models.training.card import export_weights
 from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, from_bgr
-from models.training.degradations.marks import ByteArray, FloatArray, load_sprites
+from models.training.degradations.marks import ByteArray, FloatArray, draw_marks, load_sprites
 from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.pictures import (
     lookalike_pictures,
@@ -140,11 +140,12 @@ def collect(data: Path, networks: Networks) -> Examples:
             yield seen(from_bgr(levels), *masks, 1.0)
 
     def of_drawn(amount: float) -> Iterator[Examples]:
-        marked = marked_pictures(old, sprites, "any", is_old=True, amount=amount)
+        draw = partial(draw_marks, sprites=sprites, amount=amount)
+        marked = marked_pictures(old, draw, is_old=True)
         for picture, (damage, unknown) in zip(marked, known, strict=True):
             all_damage, all_unknown = picture.damage | damage, picture.unsure | unknown
             yield seen(picture.degraded, all_damage, all_unknown, _WEIGHT_OF_DRAWN)
-        for picture in marked_pictures(photos, sprites, "any", is_old=False, amount=amount):
+        for picture in marked_pictures(photos, draw, is_old=False):
             yield seen(picture.degraded, picture.damage, picture.unsure, _WEIGHT_OF_DRAWN)
 
     def of_lookalikes() -> Iterator[Examples]:
