@@ -16,7 +16,7 @@ from backend.networks import Networks
 from backend.options import Options
 from models.loading import WeightFileError
 from models.registry import resolve_weights
-from models.training.damage_labels import load_labels
+from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import load_sprites
 from models.training.evaluation import blended, detection, faces, restoration
@@ -24,6 +24,7 @@ from models.training.evaluation.methods import Repair, classical, damage_map, ou
 from models.training.evaluation.metrics import PerceptualDistance
 from models.training.evaluation.report import Report
 from models.training.settings import DATA
+from models.training.transplants import lift_damage
 
 PARTS = ("detection", "restoration", "faces", "sheets")
 
@@ -44,11 +45,12 @@ def main() -> None:
     methods |= {name: ours(networks) for name, networks in sets.items()}
     report = Report(chosen.output, "Evaluation of the weights " + ", ".join(sets))
     if "detection" in chosen.only:
-        old = PicturePool([old_folder], LONGEST_SIDE)
+        old, labels = PicturePool([old_folder], LONGEST_SIDE), load_labels("val")
+        whole = LabelledPhotos([old_folder], LONGEST_SIDE_OF_SHEETS, labels)
+        lifted = lift_damage(whole)
         for name, networks in sets.items():
-            detection.report_detection(report, name, networks, photos, old, sprites)
-            whole = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
-            detection.report_real_damage(report, name, networks, whole, load_labels("val"))
+            detection.report_detection(report, name, networks, photos, old, sprites, lifted)
+            detection.report_real_damage(report, name, networks, whole, labels)
     if "restoration" in chosen.only:
         alone = Options(cleaning=False, tone=False)
         repairs = {f"{name}, damage alone": ours(n, alone) for name, n in sets.items()}

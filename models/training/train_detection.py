@@ -28,6 +28,7 @@ from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks, lay_over
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
+from models.training.transplants import Transplant, draw_transplants, lift_damage
 
 # What is found is followed down to `continuation` of the threshold.
 INFERENCE = {
@@ -65,13 +66,18 @@ class DetectionConfig(LoopConfig):
 
 
 def draw_sample(
-    rng: np.random.Generator, photos: PicturePool, old: LabelledPhotos, sprites: Sprites, crop: int
+    rng: np.random.Generator,
+    photos: PicturePool,
+    old: LabelledPhotos,
+    sprites: Sprites,
+    lifted: list[list[Transplant]],
+    crop: int,
 ) -> Sample:
     """A crop, the damage it has, lookalikes and marks that are still to be laid over it.
 
     Half of the crops are real old photos, with the damage that is labelled: clothes lines, window
     frames, railings and spokes of their time are what a detector must learn to leave alone. Most
-    get no marks besides, since most old photos have few.
+    get no marks besides, since most old photos have few. Half of the marks are real, too.
     """
     shape = (crop, crop)
     is_old = rng.random() < 0.55
@@ -88,8 +94,11 @@ def draw_sample(
         if rng.random() < 0.5:
             add_print_edges(drawn, shape, rng)
         lookalikes = torch.from_numpy(drawn.as_array())
-    if rng.random() < (0.35 if is_old else 0.8):
-        paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
+    if rng.random() < (0.45 if is_old else 0.8):
+        if lifted and rng.random() < 0.5:
+            paint = draw_transplants(shape, rng, lifted)
+        else:
+            paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())
     return {
         "image": as_tensor(image),
@@ -151,11 +160,13 @@ def export(module: nn.Module, progress: Progress, settings: Settings[DetectionCo
 def open_data(data: Path, crop: int) -> partial[Sample]:
     """The function that draws samples from the training folders."""
     folder = data / "train"
+    old = LabelledPhotos([folder / "old"], 1024, load_labels("train"))
     return partial(
         draw_sample,
         photos=PicturePool([folder / "photos", folder / "faces"], 768),
-        old=LabelledPhotos([folder / "old"], 1024, load_labels("train")),
+        old=old,
         sprites=load_sprites(folder / "damage", "train"),
+        lifted=lift_damage(old),
         crop=crop,
     )
 

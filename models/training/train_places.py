@@ -29,17 +29,19 @@ from models.registry import ModelSpec, resolve_weights
 from models.training.card import export_weights
 from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, from_bgr
-from models.training.degradations.marks import ByteArray, FloatArray, load_sprites
+from models.training.degradations.marks import ByteArray, FloatArray, draw_marks, load_sprites
 from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.pictures import (
+    DrawMarks,
     lookalike_pictures,
     marked_pictures,
     scanned_prints,
 )
 from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
+from models.training.transplants import draw_transplants, lift_damage
 
-INFERENCE = {"least": 0.4, "threshold": 0.4}
+INFERENCE = {"least": 0.4, "threshold": 0.6}
 
 # Pixels that a finding may lie beside a labelled piece of damage, whose edges nobody draws exactly.
 _TOLERANCE = np.ones((5, 5), np.uint8)
@@ -48,8 +50,9 @@ _TOLERANCE = np.ones((5, 5), np.uint8)
 # unknown, or it is a speck that could be either.
 _DAMAGED_SHARE, _UNKNOWN_SHARE, _LEAST_AREA = 0.3, 0.3, 3
 
-# Drawn marks outnumber real damage by far, and are not quite like it.
-_WEIGHT_OF_DRAWN, _WEIGHT_OF_LOOKALIKES = 0.2, 1.0
+# Drawn marks outnumber real damage by far, and are not quite like it; what is lifted off one photo
+# and laid over another is real, but in a strange place.
+_WEIGHT_OF_DRAWN, _WEIGHT_OF_LIFTED, _WEIGHT_OF_LOOKALIKES = 0.1, 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ class PlacesConfig(LoopConfig):
     warm_up_steps: int = 20
     average: float = 0.98
     weights: str = "bundled"
-    width: int = 32
-    members: int = 8
+    width: int = 64
+    members: int = 16
     damaged: float = 3.0
     left_out: float = 0.2
-    decay: float = 1e-3
+    decay: float = 2e-3
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,13 @@ def collect(data: Path, networks: Networks) -> Examples:
         for levels, masks in zip(old.pictures, known, strict=True):
             yield seen(from_bgr(levels), *masks, 1.0)
 
-    def of_drawn(amount: float) -> Iterator[Examples]:
-        marked = marked_pictures(old, sprites, "any", is_old=True, amount=amount)
+    def of_marked(draw: DrawMarks, weight: float) -> Iterator[Examples]:
+        marked = marked_pictures(old, draw, is_old=True)
         for picture, (damage, unknown) in zip(marked, known, strict=True):
             all_damage, all_unknown = picture.damage | damage, picture.unsure | unknown
-            yield seen(picture.degraded, all_damage, all_unknown, _WEIGHT_OF_DRAWN)
-        for picture in marked_pictures(photos, sprites, "any", is_old=False, amount=amount):
-            yield seen(picture.degraded, picture.damage, picture.unsure, _WEIGHT_OF_DRAWN)
+            yield seen(picture.degraded, all_damage, all_unknown, weight)
+        for picture in marked_pictures(photos, draw, is_old=False):
+            yield seen(picture.degraded, picture.damage, picture.unsure, weight)
 
     def of_lookalikes() -> Iterator[Examples]:
         for image in chain(lookalike_pictures(photos), scanned_prints(photos)):
@@ -154,7 +157,14 @@ def collect(data: Path, networks: Networks) -> Examples:
 
     with torch.inference_mode():
         # Few marks beside many: a photo with one scratch is the usual one.
-        sources = [of_real(), of_drawn(1.0), of_drawn(0.1), of_lookalikes()]
+        many, few = (partial(draw_marks, sprites=sprites, amount=amount) for amount in (1.0, 0.1))
+        sources = [
+            of_real(),
+            of_marked(many, _WEIGHT_OF_DRAWN),
+            of_marked(few, _WEIGHT_OF_DRAWN),
+            of_marked(partial(draw_transplants, lifted=lift_damage(old)), _WEIGHT_OF_LIFTED),
+            of_lookalikes(),
+        ]
         return Examples.joined(tqdm(part for source in sources for part in source))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from backend.networks import Networks
 from backend.stages.scratches import claim_damage
 from models.training.damage_labels import DamageLabels
 from models.training.datasets import PicturePool, from_bgr
-from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone
+from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
 from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.metrics import (
     Detection,
@@ -27,6 +28,7 @@ from models.training.evaluation.pictures import (
     scanned_prints,
 )
 from models.training.evaluation.report import Report, Table, fitted, overlaid, zoomed
+from models.training.transplants import Transplant, draw_transplants
 
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 WORKING_SIZES = (256, 512, 768)
@@ -48,21 +50,35 @@ def report_detection(
     photos: PicturePool,
     old: PicturePool,
     sprites: Sprites,
+    lifted: Sequence[Sequence[Transplant]],
 ) -> None:
-    """Area under the curve, F1 by kind of damage and threshold, false area, working size."""
+    """Area under the curve, F1 by kind of damage and threshold, false area, working size.
+
+    Args:
+        photos: clean ones.
+        old: real old ones.
+        lifted: damage of old photos that are not trained on; may be empty.
+    """
+    drawn = partial(draw_marks, sprites=sprites)
     cases = {
-        case: _look_at(marked_pictures(photos, sprites, tone, is_old=False), networks)
+        case: _look_at(marked_pictures(photos, partial(drawn, tone=tone), is_old=False), networks)
         for case, tone in _CASES
     }
     cases["light and dark, old photos"] = _look_at(
-        marked_pictures(old, sprites, "any", is_old=True), networks
+        marked_pictures(old, drawn, is_old=True), networks
     )
+    if lifted:
+        real = partial(draw_transplants, lifted=lifted)
+        cases["lifted off old photos"] = _look_at(
+            marked_pictures(photos, real, is_old=False), networks
+        )
     report.section(
         f"Scratch detection, {name}",
         "Marks drawn over printed, aged and scanned pictures; sprites and seeds that were not "
         "trained on; edges two pixels tolerant. Precision, recall and F1 are those of what the "
         "pipeline repairs by itself: places that are judged as damaged, without areas too large "
-        "to be filled. Old photos have damage of their own, which counts against precision here.",
+        "to be filled. Old photos have damage of their own, which counts against precision here. "
+        "What is lifted off the old photos for tests is laid over the clean ones.",
         _table_of_cases(cases),
     )
     report.section("The detector alone, by threshold", "", _table_of_thresholds(cases))
@@ -219,7 +235,8 @@ def _table_of_false_area(photos: PicturePool, networks: Networks) -> Table:
 def _table_of_sizes(photos: PicturePool, sprites: Sprites, networks: Networks) -> Table:
     """One-pixel scratches vanish when the picture is reduced too far."""
     table = Table(["short side", "ROC AUC", "best F1", "at threshold"])
-    pictures = list(marked_pictures(photos, sprites, "any", is_old=False))
+    drawn = partial(draw_marks, sprites=sprites)
+    pictures = list(marked_pictures(photos, drawn, is_old=False))
     for side in (*WORKING_SIZES, 10**6):
         maps = [
             MarkedMap(damage_map(p.degraded, networks, side), p.damage, p.unsure) for p in pictures

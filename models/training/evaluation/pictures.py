@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,10 +21,12 @@ from models.training.degradations.marks import (
     FloatArray,
     Paint,
     Sprites,
-    Tone,
     draw_marks,
 )
 from models.training.degradations.painting import add_marks, lay_over
+
+DrawMarks = Callable[[tuple[int, int], np.random.Generator], Paint]
+"""Damage for a picture of (H, W) pixels."""
 
 Preset = Literal["original", "photo", "paper", "shading", "scratches", "torn"]
 PRESETS: tuple[Preset, ...] = ("original", "photo", "paper", "shading", "scratches", "torn")
@@ -94,15 +96,12 @@ def torn(clean: Tensor, rng: np.random.Generator) -> Aging:
     return aging
 
 
-def marked_pictures(
-    pool: PicturePool, sprites: Sprites, tone: Tone, *, is_old: bool, amount: float = 1.0
-) -> Iterator[Degraded]:
+def marked_pictures(pool: PicturePool, draw: DrawMarks, *, is_old: bool) -> Iterator[Degraded]:
     """For the detector: marks over printed, aged and scanned pictures.
 
     Args:
-        tone: of the marks.
+        draw: the marks.
         is_old: the pictures are old photos, which have been printed and aged already.
-        amount: scales the number of marks.
     """
     for number, levels in enumerate(pool.pictures):
         seed = [_SEED + 1, number]
@@ -114,7 +113,7 @@ def marked_pictures(
             aging = Aging.of(clean)
             recipe.expose(aging, dice, 0.8)
             recipe.age(aging, dice, 0.5)
-        paint = draw_marks(levels.shape[:2], rng, sprites, amount, tone)
+        paint = draw(levels.shape[:2], rng)
         add_marks(aging, torch.from_numpy(paint.as_array())[None])
         recipe.scan(aging, dice)
         yield _finished(clean, aging)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from models.registry import ModelSpec
 from models.training import card_pictures
 from models.training.card import BEGIN, END, update_card
 from models.training.datasets import PicturePool
-from models.training.degradations.marks import Sprites
+from models.training.degradations.marks import Sprites, draw_marks
 from models.training.evaluation.blended import edge_gradient, report_blended
 from models.training.evaluation.methods import classical, telea, unchanged
 from models.training.evaluation.metrics import (
@@ -112,7 +113,8 @@ def test_the_same_seeds_give_the_same_pictures(preset: Preset, pool: PicturePool
 
 def test_light_and_dark_marks_are_told_apart(pool: PicturePool) -> None:
     light, dark = (
-        next(iter(marked_pictures(pool, {}, tone, is_old=True))) for tone in ("light", "dark")
+        next(iter(marked_pictures(pool, partial(draw_marks, sprites={}, tone=tone), is_old=True)))
+        for tone in ("light", "dark")
     )
     assert light.damage.any() or dark.damage.any()
     assert not np.array_equal(light.degraded, dark.degraded)

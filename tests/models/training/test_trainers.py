@@ -41,7 +41,12 @@ def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path
         steps=500, width=12, deepest_width=12, blocks=1, warm_up_steps=5, learning_rate=2e-3
     )
     draw = partial(
-        train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+        train_detection.draw_sample,
+        photos=photos,
+        old=photos,
+        sprites={"hair": []},
+        lifted=[],
+        crop=64,
     )
     loss = partial(train_detection.compute_loss, config=config)
     torch.manual_seed(1)
@@ -65,7 +70,12 @@ def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path
 
 def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: LabelledPhotos) -> None:
     draw = partial(
-        train_detection.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+        train_detection.draw_sample,
+        photos=photos,
+        old=photos,
+        sprites={"hair": []},
+        lifted=[],
+        crop=64,
     )
     batch = next(stream(draw, train_detection.finish_batch))
     assert batch["gray"].shape == batch["mask"].shape == batch["weight"].shape == (4, 1, 64, 64)
