@@ -60,12 +60,9 @@ def _lift(picture: ByteArray, damaged: ByteArray) -> list[Transplant]:
         if max(width, height) > _LARGEST:
             continue
         place = np.s_[top : top + height, left : left + width]
-        inside = np.pad((areas[place] == number).astype(np.float32), 1)
-        share = (
-            np.asarray(cv2.GaussianBlur(inside, (3, 3), 0), np.float32)[1:-1, 1:-1]
-            * inside[1:-1, 1:-1]
-        )
-        change = (now[place] - then[place]) * share
+        inside = (areas[place] == number).astype(np.float32)
+        soft = cv2.GaussianBlur(inside, (3, 3), 0, borderType=cv2.BORDER_CONSTANT)
+        change = (now[place] - then[place]) * inside * np.asarray(soft, np.float32)
         if np.abs(change).max() < _LEAST_CHANGE:
             continue
         room = np.where(change > 0, 1 - then[place], then[place])
