@@ -103,8 +103,8 @@ class Places:
     def limits(self, threshold: float) -> Floats:
         """(N,), the verdict from which each counts as damaged where `threshold` is the usual one.
 
-        A wide place takes more: half a head that is gone is worse than a stain that stays. Drawn
-        damage as wide got 0.7 and more throughout.
+        A wide place takes more: half a head that is gone is worse than a stain that stays. Of drawn
+        damage as wide 98 % got 0.8 and more.
         """
         radius = np.exp(self.features[:, FEATURES.index("radius")]) - 0.5
         is_wide = radius >= max(_LEAST_WIDE, _WIDE * min(self.areas.shape))
