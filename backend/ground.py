@@ -36,8 +36,8 @@ edges of a photo are seldom plain in these; other colours are taken for the grou
 since a studio's backdrop may fill two."""
 
 MOSTLY_GROUND, MOSTLY_PAGE = 0.3, 0.6
-"""Share of the ground within the box around all else: above, black is a dark scene, and white a
-page with writing."""
+"""Share of the ground within the box around all else: above the first, what is not white belongs to
+the scene; above the second, white is a page with writing or a drawing."""
 
 _RIM = 2
 """Pixels of the copy beside the ground, in which ground and photo are mixed."""
