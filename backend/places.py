@@ -60,6 +60,9 @@ _LONG, _THIN = 0.5, 8.0
 """Share of the short side, and length over width, from which a place is a line through much of the
 picture."""
 
+_SPARSE = 0.15
+"""Share of its rectangle that a place of lines fills at most, which cross or bend."""
+
 _WIDE, _LEAST_WIDE = 0.01, 6.0
 """The radius that a wide place has at least: as a share of the short side, and in pixels."""
 
@@ -95,10 +98,15 @@ class Places:
 
     @property
     def are_long(self) -> npt.NDArray[np.bool_]:
-        """(N,), true where a place is a thin line through much of the picture."""
+        """(N,), true where a place is a thin line through much of the picture, or several."""
         length, width = (np.exp(self.features[:, FEATURES.index(n)]) for n in ("length", "width"))
         is_long: npt.NDArray[np.bool_] = length >= _LONG * min(self.areas.shape)
-        return is_long & (length >= _THIN * width)
+        return is_long & ((length >= _THIN * width) | self._are_sparse)
+
+    @property
+    def _are_sparse(self) -> npt.NDArray[np.bool_]:
+        fullness = np.exp(self.features[:, FEATURES.index("fullness")])
+        return np.asarray(fullness <= _SPARSE)
 
     def limits(self, threshold: float) -> Floats:
         """(N,), the verdict from which each counts as damaged where `threshold` is the usual one.
@@ -107,7 +115,8 @@ class Places:
         damage as wide 98 % got 0.8 and more.
         """
         radius = np.exp(self.features[:, FEATURES.index("radius")]) - 0.5
-        is_wide = radius >= max(_LEAST_WIDE, _WIDE * min(self.areas.shape))
+        # Where thin lines cross it is wide, too.
+        is_wide = (radius >= max(_LEAST_WIDE, _WIDE * min(self.areas.shape))) & ~self._are_sparse
         higher = min(1.5 * threshold, (1 + threshold) / 2)
         return np.where(is_wide, higher, threshold).astype(np.float32)
 

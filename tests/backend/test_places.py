@@ -228,3 +228,17 @@ def test_one_line_through_the_picture_is_damage_whatever_the_judge_says() -> Non
     assert (mask[:, 50:53] == 255).all()
     assert np.count_nonzero(mask) == 120 * 3
     assert not claim_damage(probability, GRAY, doubts, 0.98).mask.any()
+
+
+def test_lines_that_cross_count_as_one_line_does() -> None:
+    doubts = judged_by(BelievesIn("length", 100.0))
+    probability = blank()
+    height, width = probability.shape
+    cv2.line(probability, (30, 0), (60, height), 0.97, 3)
+    cv2.line(probability, (0, 90), (width, 60), 0.97, 3)
+    cv2.circle(probability, (48, 80), 8, 0.97, -1)
+    places = find_places(probability, GRAY, 0.4)
+    assert len(places.features) == 1
+    # What is wide is the crossing alone.
+    np.testing.assert_allclose(places.limits(0.4), [0.4])
+    assert claim_damage(probability, GRAY, doubts).mask[probability > 0.9].all()
