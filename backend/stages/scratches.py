@@ -33,7 +33,7 @@ SOFTNESS = 0.6
 """Standard deviation of the mask's edge in pixels at the detector's size."""
 
 
-SURE_LINE = 0.95
+SURE_LINE = 0.9
 """Probability from which a thin line through the photo is damaged whatever the judge says: joints
 of walls and doors are likely lines, too."""
 

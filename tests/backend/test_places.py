@@ -223,7 +223,7 @@ def test_one_line_through_the_picture_is_damage_whatever_the_judge_says() -> Non
     probability = blank()
     probability[:, 50:53] = 0.97  # from top to bottom
     probability[20:26, 80:86] = probability[40:43, 100:130] = 0.97
-    probability[:, 140:142] = 0.93  # a joint
+    probability[:, 140:142] = 0.88  # a joint
     mask = claim_damage(probability, GRAY, doubts).mask
     assert (mask[:, 50:53] == 255).all()
     assert np.count_nonzero(mask) == 120 * 3
@@ -241,4 +241,7 @@ def test_lines_that_cross_count_as_one_line_does() -> None:
     assert len(places.features) == 1
     # What is wide is the crossing alone.
     np.testing.assert_allclose(places.limits(0.4), [0.4])
-    assert claim_damage(probability, GRAY, doubts).mask[probability > 0.9].all()
+    lines = probability > 0.9
+    # The middle of the crossing is too large to be filled.
+    lines[68:92, 36:60] = False
+    assert claim_damage(probability, GRAY, doubts).mask[lines].all()
