@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ class Ground:
 
     @property
     def is_white(self) -> bool:
-        return _is_neutral(self.color) and float(self.color.min()) >= LIGHT
+        return _is_white(self.color)
 
     @property
     def share_of_box(self) -> float:
@@ -70,6 +71,10 @@ class Ground:
     def is_page(self) -> bool:
         """Whether what it surrounds is writing or a drawing rather than a photo."""
         return self.is_white and self.share_of_box > MOSTLY_PAGE
+
+    @cached_property
+    def _with_rim(self) -> Mask:
+        return dilate(self.mask, _RIM)
 
     def box_in(self, size: Size) -> Box:
         """The photo's box in a picture of `size`."""
@@ -94,7 +99,7 @@ class Ground:
         """
         rows = _places(np.arange(top, top + strip.shape[2]), height, self.mask.shape[0])
         columns = _places(np.arange(strip.shape[3]), strip.shape[3], self.mask.shape[1])
-        near = torch.from_numpy(dilate(self.mask, _RIM)[np.ix_(rows, columns)])
+        near = torch.from_numpy(self._with_rim[np.ix_(rows, columns)])
         color = torch.from_numpy(self.color).view(1, 3, 1, 1)
         difference = (strip - color).abs().amax(1, keepdim=True)
         return (2 - difference / TOLERANCE).clamp(0, 1) * near
@@ -149,8 +154,7 @@ def _color_of_edges(copy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | 
     for color in plain:
         alike = [other for other in plain if np.abs(other - color).max() <= TOLERANCE]
         mean = np.asarray(np.mean(alike, axis=0), np.float32)
-        is_extreme = _is_neutral(mean) and (mean.min() >= LIGHT or mean.max() <= DARK)
-        if len(alike) >= (2 if is_extreme else 4):
+        if len(alike) >= (2 if _is_white(mean) or _is_black(mean) else 4):
             return mean
     return None
 
@@ -160,8 +164,16 @@ def _edges(shape: tuple[int, ...]) -> Iterator[tuple[slice | int, slice | int]]:
     yield from ((slice(None), 0), (slice(None), shape[1] - 1))
 
 
+def _is_white(color: npt.NDArray[np.float32]) -> bool:
+    return _is_neutral(color) and bool(color.min() >= LIGHT)
+
+
+def _is_black(color: npt.NDArray[np.float32]) -> bool:
+    return _is_neutral(color) and bool(color.max() <= DARK)
+
+
 def _is_neutral(color: npt.NDArray[np.float32]) -> bool:
-    return float(color.max() - color.min()) <= NEUTRAL
+    return bool(color.max() - color.min() <= NEUTRAL)
 
 
 def _places(pixels: npt.NDArray[np.int_], length: int, of_copy: int) -> npt.NDArray[np.int_]:

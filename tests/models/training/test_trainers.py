@@ -36,10 +36,7 @@ def stream(draw: DrawSample, finish: FinishBatch, start: int = 0) -> Iterator[Ba
     return batches(draw, finish, batch_size=4, seed=1, start=start, workers=0)
 
 
-def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path: Path) -> None:
-    config = train_detection.DetectionConfig(
-        steps=500, width=12, deepest_width=12, blocks=1, warm_up_steps=5, learning_rate=2e-3
-    )
+def detector_batches(photos: LabelledPhotos, start: int = 0) -> Iterator[Batch]:
     draw = partial(
         train_detection.draw_sample,
         photos=photos,
@@ -48,10 +45,17 @@ def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path
         lifted=[],
         crop=64,
     )
+    return stream(draw, train_detection.finish_batch, start)
+
+
+def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path: Path) -> None:
+    config = train_detection.DetectionConfig(
+        steps=500, width=12, deepest_width=12, blocks=1, warm_up_steps=5, learning_rate=2e-3
+    )
     loss = partial(train_detection.compute_loss, config=config)
     torch.manual_seed(1)
     network = train_detection.make_network(config)
-    test = [next(stream(draw, train_detection.finish_batch, 500 + n)) for n in range(16)]
+    test = [next(detector_batches(photos, 500 + n)) for n in range(16)]
 
     def judge(module: torch.nn.Module) -> float:
         """Area under the ROC curve; 0.5 is chance."""
@@ -62,22 +66,12 @@ def test_the_detector_learns_to_see_drawn_marks(photos: LabelledPhotos, tmp_path
 
     assert judge(network) < 0.7
     training = Training(network, config, [Player(loss)], tmp_path / "detection.checkpoint")
-    trained = training.run(
-        lambda start: stream(draw, train_detection.finish_batch, start), lambda *_: None
-    )
+    trained = training.run(lambda start: detector_batches(photos, start), lambda *_: None)
     assert judge(trained) > 0.8
 
 
 def test_samples_of_the_detector_do_not_judge_what_nobody_can_see(photos: LabelledPhotos) -> None:
-    draw = partial(
-        train_detection.draw_sample,
-        photos=photos,
-        old=photos,
-        sprites={"hair": []},
-        lifted=[],
-        crop=64,
-    )
-    batch = next(stream(draw, train_detection.finish_batch))
+    batch = next(detector_batches(photos))
     assert batch["gray"].shape == batch["mask"].shape == batch["weight"].shape == (4, 1, 64, 64)
     assert float(batch["gray"].min()) >= -1
     assert bool((batch["weight"][batch["mask"] > 0] == 1).all())
