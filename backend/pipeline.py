@@ -7,10 +7,12 @@ import torch
 
 from backend.alignment import AlignedFace, Face, feature_areas
 from backend.assembly import Assembly
+from backend.damage import HALF
 from backend.device import memory_errors_explained
 from backend.errors import InputError
 from backend.geometry import Box
 from backend.images import Mask, Picture
+from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.options import Options
 from backend.results import IsCancelled, OnEvent, Result
@@ -27,6 +29,10 @@ from backend.stages.filling import fill
 from backend.stages.restoration import repair_scratches
 from backend.stages.scratches import find_scratches
 from backend.whole_picture import restore_whole_picture
+
+WIDESPREAD = 0.025
+"""Share of the picture from which found damage is worth a look: few photos have as much of it, but
+the lines of drawings and tables look like scratches."""
 
 
 def restore(
@@ -89,7 +95,20 @@ def _find_damage(
                 features=feature_areas(faces or [], result.size),
                 threshold=options.threshold,
             )
+            _note_if_widespread(damage, monitor)
         return result.add_mask(damage if given is None else np.maximum(damage, given)), faces
+
+
+def _note_if_widespread(damage: Mask, monitor: Monitor) -> None:
+    share = np.count_nonzero(damage >= HALF) / damage.size
+    if share >= WIDESPREAD:
+        monitor.note(
+            "damage-widespread",
+            "{percent} percent of the picture was taken for damage: if the scratch mask covers "
+            "what belongs there, as the lines of a drawing or a table, correct it or repair no "
+            "scratches.",
+            percent=round(100 * share),
+        )
 
 
 def _repair(

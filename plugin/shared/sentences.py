@@ -49,6 +49,10 @@ SENTENCES = {
         "Areas that may be damaged were left as they are, because they are too large to be filled "
         "well: paint them on the scratch mask if they shall be repaired."
     ),
+    "damage-widespread": N_(
+        "{percent} percent of the picture was taken for damage: if the scratch mask covers what "
+        "belongs there, as the lines of a drawing or a table, correct it or repair no scratches."
+    ),
     "face-skipped": N_(
         "A face at ({x}, {y}) was left as it is, because its features could not be located: it "
         "may be turned away or covered."

@@ -191,6 +191,22 @@ def test_a_mask_over_everything_is_no_error(networks_like: str, options: Options
     assert "mask-covers-all" in [note.code for note in result.notes]
 
 
+@pytest.mark.parametrize(("rows", "is_noted"), [(2, False), (3, True)])
+def test_much_that_is_taken_for_damage_is_noted(
+    idle_networks: Networks, monkeypatch: pytest.MonkeyPatch, rows: int, *, is_noted: bool
+) -> None:
+    found = np.zeros((100, 80), np.uint8)
+    found[:rows] = 255
+    monkeypatch.setattr("backend.pipeline.find_scratches", lambda *_, **__: found)
+    result = run(noise(100, 80, 3, 8), idle_networks, WITHOUT_FACES)
+    noted = [note for note in result.notes if note.code == "damage-widespread"]
+    assert len(noted) == is_noted
+    assert all(note.parameters == {"percent": rows} for note in noted)
+    # What people paint, they want repaired.
+    painted = run(noise(100, 80, 3, 8), idle_networks, ONLY_MASK, found)
+    assert "damage-widespread" not in [note.code for note in painted.notes]
+
+
 def test_without_damage_only_scratches_mode_gives_the_photo(networks: Networks) -> None:
     pixels = noise(70, 90, 3)
     nothing = np.zeros((70, 90), dtype=np.uint8)
