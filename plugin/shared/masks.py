@@ -13,7 +13,7 @@ HALF_SELECTED = b"\x00" * 128 + b"\xff" * 128
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Text, Tuple  # noqa: F401 - named in type comments
+    from typing import Callable, Optional, Sequence, Text, Tuple  # noqa: F401 - named in type comments
 
     from .host import Host  # noqa: F401
     from .messages import JobOptions  # noqa: F401
@@ -102,6 +102,16 @@ def join(mask, other):
     if other is None:
         return mask
     return by_pieces(larger, mask, other)
+
+
+def brightest(channels):
+    # type: (Sequence[bytes]) -> bytes
+    """The largest channel at each pixel: many paint in red, which is much darker than white."""
+    values = channels[0]
+    for other in channels[1:]:
+        if other != values:
+            values = join(values, other)
+    return values
 
 
 def without_erased(values, alpha):

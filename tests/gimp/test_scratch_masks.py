@@ -241,17 +241,18 @@ def test_quick_mask_is_told(document: Document, procedure: str) -> None:
     assert "switch it off" in document.refusal(procedure)
 
 
-def test_a_hand_made_mask_does_not_cover_the_result(
-    document: Document, backend: FakeBackend
+@pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255)])
+def test_a_hand_made_mask_of_any_colour_does_not_cover_the_result(
+    document: Document, backend: FakeBackend, color: tuple[int, int, int]
 ) -> None:
     document.open(noise(40, 30))
     painted = np.zeros((30, 40, 3), np.uint8)
-    painted[5:9, 5:9] = 255
+    painted[5:9, 5:9] = color
     mask = document.gimp.add_layer(
         document.image, "Scratch mask", 40, 30, painted.tobytes(), document.model(3)
     )
     document.run(RESTORE)
-    assert np.array_equal(backend.last.mask, painted[..., 0])
+    assert np.array_equal(backend.last.mask, painted.max(axis=2))
     assert not document.described(mask)["visible"]
 
 

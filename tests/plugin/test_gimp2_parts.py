@@ -86,13 +86,6 @@ def test_eight_bits_survive_sixteen(pixels: ModuleType) -> None:
     assert bytes(pixels.narrowed(wide, 2)) == values
 
 
-def test_gray_paint_is_read_exactly_and_coloured_paint_by_its_lightness(pixels: ModuleType) -> None:
-    gray = bytearray(value for value in range(256) for _ in range(3))
-    assert bytes(pixels.luminance(gray, 3)) == bytes(range(256))
-    red, green, white = pixels.luminance(bytearray([255, 0, 0, 0, 255, 0, 255, 255, 254]), 3)
-    assert 0 < red < green < white
-
-
 @pytest.mark.parametrize("area", [(-5, -3, 40, 30), (4, 5, 6, 7), (25, 0, 10, 20), (40, 0, 5, 5)])
 def test_outside_a_drawable_there_are_zeros(
     pixels: ModuleType, image: Image, area: tuple[int, int, int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plugin.shared.masks import PIECE, join, without_erased
+from plugin.shared.masks import PIECE, brightest, join, without_erased
 
 
 def mask(seed: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
@@ -21,6 +21,14 @@ def test_the_larger_value_wins_everywhere() -> None:
     one, two = mask(1), mask(2)
     assert join(one.tobytes(), two.tobytes()) == np.maximum(one, two).tobytes()
     assert join(one.tobytes(), None) == one.tobytes()
+
+
+def test_paint_of_any_pure_colour_counts_as_white() -> None:
+    one, two, three = mask(1), mask(2), mask(3)
+    channels = [channel.tobytes() for channel in (one, two, three)]
+    assert brightest(channels) == np.max([one, two, three], axis=0).tobytes()
+    assert brightest(channels[:1]) == one.tobytes()
+    assert brightest([channels[1]] * 3) == two.tobytes()
 
 
 def test_erased_pixels_are_no_damage() -> None:

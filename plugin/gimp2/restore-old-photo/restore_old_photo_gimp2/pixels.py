@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 BAND_ROWS = 256
 BYTE_ORDER = sys.byteorder
 _DEPTHS = {gimpenums.PRECISION_U8_GAMMA: 8, gimpenums.PRECISION_U16_GAMMA: 16}
-# Of red, green and blue in the luminance, in 256ths.
-_SHARES = (54, 183, 19)
 
 
 def sample_depth(image):
@@ -157,18 +155,6 @@ def looked_up(indices, channels, colormap):
     if channels == 2:
         parts.append(channel(indices, 1, channels, 1))
     return interleaved(tuple(parts), 1)
-
-
-def luminance(data, channels):
-    # type: (bytearray, int) -> bytearray
-    """How light each 8-bit pixel is, a byte a pixel; alpha does not count."""
-    if channels < 3:
-        return channel(data, 0, channels, 1)
-    red, green, blue = (channel(data, index, channels, 1) for index in range(3))
-    if red == green == blue:
-        return red
-    r, g, b = _SHARES
-    return bytearray((r * x + g * y + b * z) >> 8 for x, y, z in zip(red, green, blue))
 
 
 def crop(data, stride, area, pixel_bytes):

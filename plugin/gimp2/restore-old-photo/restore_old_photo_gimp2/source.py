@@ -8,7 +8,7 @@ import gimp
 import gimpenums
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
-from restore_old_photo_shared.masks import without_erased
+from restore_old_photo_shared.masks import brightest, without_erased
 from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
@@ -203,11 +203,12 @@ def read_mask_layer(source):
     if image.base_type == gimpenums.INDEXED:
         data = pixels.looked_up(data, channels, image.colormap)
         channels += 2
-    values = pixels.luminance(data, channels)
+    colors = range(3 if channels > 2 else 1)
+    values = brightest([bytes(pixels.channel(data, index, channels, 1)) for index in colors])
     if not mask.has_alpha:
-        return bytes(values)
+        return values
     alpha = pixels.channel(data, channels - 1, channels, 1)
-    return without_erased(bytes(values), bytes(alpha))
+    return without_erased(values, bytes(alpha))
 
 
 def find_mask_layer(source):

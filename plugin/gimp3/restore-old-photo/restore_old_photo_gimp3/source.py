@@ -10,7 +10,7 @@ import gi
 from restore_old_photo_shared.errors import PluginError
 from restore_old_photo_shared.host import Picture
 from restore_old_photo_shared.languages import counted
-from restore_old_photo_shared.masks import without_erased
+from restore_old_photo_shared.masks import brightest, without_erased
 from restore_old_photo_shared.names import is_mask_name, may_be_copy
 
 from . import pixels
@@ -227,7 +227,8 @@ def read_mask_layer(source: Gimp.Layer) -> bytes | None:
     size = (source.get_width(), source.get_height())
     area = (source_x - mask_x, source_y - mask_y, *size)
     with shown(mask) as layer:
-        values = pixels.read(layer, area, pixels.pixel_format(layer, 1, 8))
+        painted = pixels.read(layer, area, pixels.pixel_format(layer, 3, 8))
+        values = brightest([painted[channel::3] for channel in range(3)])
         if not layer.has_alpha():
             return values
         alpha = pixels.alpha_of(pixels.read(layer, area, pixels.pixel_format(layer, 2, 8)), 2, 8)
