@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backend.geometry import Box, Size
 from backend.images import Mask
+from backend.soft_edge import distance_from, fade_width
 from backend.tensors import dilate
 from models.filling import fill_smoothly
 
@@ -52,11 +53,13 @@ class Ground:
         color: (3,) in [0, 1].
         mask: (h, w) of a small copy of the picture, 1 on the ground, else 0.
         photo: box of that copy around all else.
+        fade: pixels of that copy over which the photo shades off into it; 0 at a sharp edge.
     """
 
     color: npt.NDArray[np.float32]
     mask: Mask
     photo: Box
+    fade: float
 
     @property
     def is_white(self) -> bool:
@@ -76,6 +79,11 @@ class Ground:
     def _with_rim(self) -> Mask:
         return dilate(self.mask, _RIM)
 
+    @cached_property
+    def _faded(self) -> npt.NDArray[np.float32]:
+        """(h, w) of the copy: how little the tone of each pixel is changed, from 0 to 1."""
+        return (1 - distance_from(self.mask) / self.fade).clip(0, 1)
+
     def box_in(self, size: Size) -> Box:
         """The photo's box in a picture of `size`."""
         height, width = self.mask.shape
@@ -90,7 +98,7 @@ class Ground:
         return fill_smoothly(photo, covered.to(photo.dtype))
 
     def share_of(self, strip: Tensor, top: int, height: int) -> Tensor:
-        """How much of each pixel is ground, (1, 1, h, W) in [0, 1].
+        """How much of each pixel is ground, (1, 1, h, W) in [0, 1]; in a soft edge it falls evenly.
 
         Args:
             strip: (1, 3, h, W), rows of the picture.
@@ -102,7 +110,10 @@ class Ground:
         near = torch.from_numpy(self._with_rim[np.ix_(rows, columns)])
         color = torch.from_numpy(self.color).view(1, 3, 1, 1)
         difference = (strip - color).abs().amax(1, keepdim=True)
-        return (2 - difference / TOLERANCE).clamp(0, 1) * near
+        share = (2 - difference / TOLERANCE).clamp(0, 1) * near
+        if not self.fade:
+            return share
+        return share.maximum(_rows_at_size(self._faded, top, height, *strip.shape[2:]))
 
 
 def find_ground(image: Tensor) -> Ground | None:
@@ -118,7 +129,8 @@ def find_ground(image: Tensor) -> Ground | None:
     color = _color_of_edges(copy)
     if color is None:
         return None
-    alike = (np.abs(copy - color).max(axis=2) <= TOLERANCE).astype(np.uint8)
+    difference = np.abs(copy - color).max(axis=2)
+    alike = (difference <= TOLERANCE).astype(np.uint8)
     _, areas = cv2.connectedComponents(alike, connectivity=4)
     touching = np.unique(np.concatenate([areas[edge] for edge in _edges(areas.shape)]))
     mask = np.isin(areas, touching[touching > 0]).astype(np.uint8)
@@ -127,7 +139,8 @@ def find_ground(image: Tensor) -> Ground | None:
     if not rest.any():
         return None
     left, top, width, height = cv2.boundingRect(rest)
-    ground = Ground(color, mask, Box(left, top, left + width, top + height))
+    box = Box(left, top, left + width, top + height)
+    ground = Ground(color, mask, box, fade_width(difference, mask, TOLERANCE))
     if not ground.is_white and ground.share_of_box > MOSTLY_GROUND:
         return None
     return ground
@@ -180,3 +193,16 @@ def _places(pixels: npt.NDArray[np.int_], length: int, of_copy: int) -> npt.NDAr
     """Where the pixels of a picture lie in a copy of it, along one axis."""
     places: npt.NDArray[np.int_] = (pixels * of_copy + of_copy // 2) // length
     return places.clip(0, of_copy - 1)
+
+
+def _rows_at_size(
+    copy: npt.NDArray[np.float32], top: int, height: int, rows: int, width: int
+) -> Tensor:
+    """(1, 1, rows, width): those from `top` of a copy (h, w) that is enlarged to `height` rows."""
+    places = (np.arange(top, top + rows) + 0.5) * len(copy) / height - 0.5
+    places = places.clip(0, len(copy) - 1)
+    first = np.minimum(places.astype(np.int_), max(0, len(copy) - 2))
+    share = (places - first).astype(np.float32)[:, None]
+    between = copy[first] + share * (copy[np.minimum(first + 1, len(copy) - 1)] - copy[first])
+    wide = cv2.resize(between, (width, rows), interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(np.asarray(wide, np.float32).reshape(1, 1, rows, width))
