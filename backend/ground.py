@@ -41,6 +41,9 @@ MOSTLY_GROUND, MOSTLY_PAGE = 0.3, 0.6
 """Share of the ground within the box around all else: above the first, what is not white belongs to
 the scene; above the second, white is a page with writing or a drawing."""
 
+LINED = 0.9
+"""Share of each side of a printed frame along which the card goes on within the frame."""
+
 _RIM = 2
 """Pixels of the copy beside the ground, in which ground and photo are mixed."""
 
@@ -131,19 +134,43 @@ def find_ground(image: Tensor) -> Ground | None:
         return None
     difference = np.abs(copy - color).max(axis=2)
     alike = (difference <= TOLERANCE).astype(np.uint8)
-    _, areas = cv2.connectedComponents(alike, connectivity=4)
+    _, areas, figures, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     touching = np.unique(np.concatenate([areas[edge] for edge in _edges(areas.shape)]))
     mask = np.isin(areas, touching[touching > 0]).astype(np.uint8)
+    inside = Box(0, 0, mask.shape[1], mask.shape[0])
+    for number, frame in _framed(np.asarray(areas), np.asarray(figures)):
+        mask |= (areas == number).astype(np.uint8)
+        inside = frame
     # What is left of a grain of dust is no photo.
     rest = np.asarray(cv2.morphologyEx(1 - mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    if not rest.any():
+    if not rest[inside.slices].any():
         return None
-    left, top, width, height = cv2.boundingRect(rest)
-    box = Box(left, top, left + width, top + height)
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(rest[inside.slices]))
+    box = Box(left, top, left + width, top + height).moved(inside.x0, inside.y0)
     ground = Ground(color, mask, box, fade_width(difference, mask, TOLERANCE))
     if not ground.is_white and ground.share_of_box > MOSTLY_GROUND:
         return None
     return ground
+
+
+def _framed(areas: npt.NDArray[np.int32], figures: npt.NDArray[np.int32]) -> list[tuple[int, Box]]:
+    """Areas of card that line a printed frame from within, from the outer to the inner: with boxes.
+
+    Args:
+        areas: (h, w), number of the area of each pixel with the ground's colour, else 0.
+        figures: OpenCV's, of each area.
+    """
+    found = []
+    for number, (x, y, width, height, _) in enumerate(figures.tolist()):
+        is_wide = 2 * width > areas.shape[1] and 2 * height > areas.shape[0]
+        whole = width == areas.shape[1] or height == areas.shape[0]
+        if number == 0 or whole or not is_wide:
+            continue
+        # The outermost pixels may be half line.
+        inner = areas[y + 1 : y + height - 1, x + 1 : x + width - 1] == number
+        if all(inner[side].mean() >= LINED for side in _edges(inner.shape)):
+            found.append((number, Box(x, y, x + width, y + height)))
+    return sorted(found, key=lambda pair: -pair[1].size.pixel_count)
 
 
 def _copy(image: Tensor) -> npt.NDArray[np.float32]:

@@ -122,6 +122,24 @@ def test_a_faded_photo_gets_the_same_tone_with_a_margin(
     assert torch.equal(around[..., :20, :], margined[..., :20, :])
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_card_within_a_printed_frame_is_ground_as_well(width: int, networks: Networks) -> None:
+    image = lying_on(age(load_portrait()), CREAM, (60, 60, 60, 60))
+    height, length = image.shape[2:]
+    for at in (20, 40):
+        drawn = image[0].permute(1, 2, 0).numpy().copy()
+        cv2.rectangle(drawn, (at, at), (length - at - 1, height - at - 1), (0.6, 0.45, 0.2), width)
+        image = torch.from_numpy(drawn).permute(2, 0, 1)[None].contiguous()
+    ground = find_ground(image)
+    assert ground is not None
+    assert ground.photo == Box(60, 60, length - 60, height - 60)
+    before = image.clone()
+    restore_tone(image, networks, listening()[0])
+    assert float((image - before)[..., 60:-60, 60:-60].abs().mean()) > 4 / 255
+    for part in (slice(0, 16), slice(26, 36), slice(46, 56)):
+        assert torch.equal(image[..., part, 60:-60], before[..., part, 60:-60])
+
+
 def vignetted(photo: Levels, color: tuple[int, int, int], softness: float) -> Tensor:
     """An oval photo that shades off into the card over a share of its width."""
     height, width = photo.shape[:2]
