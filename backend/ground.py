@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backend.geometry import Box, Size
 from backend.images import Mask
+from backend.soft_edge import distance_from, fade_width
 from backend.tensors import dilate
 from models.filling import fill_smoothly
 
@@ -40,6 +41,9 @@ MOSTLY_GROUND, MOSTLY_PAGE = 0.3, 0.6
 """Share of the ground within the box around all else: above the first, what is not white belongs to
 the scene; above the second, white is a page with writing or a drawing."""
 
+LINED = 0.9
+"""Share of each side of a printed frame along which the card goes on within the frame."""
+
 _RIM = 2
 """Pixels of the copy beside the ground, in which ground and photo are mixed."""
 
@@ -52,11 +56,13 @@ class Ground:
         color: (3,) in [0, 1].
         mask: (h, w) of a small copy of the picture, 1 on the ground, else 0.
         photo: box of that copy around all else.
+        fade: pixels of that copy over which the photo shades off into it; 0 at a sharp edge.
     """
 
     color: npt.NDArray[np.float32]
     mask: Mask
     photo: Box
+    fade: float
 
     @property
     def is_white(self) -> bool:
@@ -76,6 +82,11 @@ class Ground:
     def _with_rim(self) -> Mask:
         return dilate(self.mask, _RIM)
 
+    @cached_property
+    def _faded(self) -> npt.NDArray[np.float32]:
+        """(h, w) of the copy: how little the tone of each pixel is changed, from 0 to 1."""
+        return (1 - distance_from(self.mask) / self.fade).clip(0, 1)
+
     def box_in(self, size: Size) -> Box:
         """The photo's box in a picture of `size`."""
         height, width = self.mask.shape
@@ -90,7 +101,7 @@ class Ground:
         return fill_smoothly(photo, covered.to(photo.dtype))
 
     def share_of(self, strip: Tensor, top: int, height: int) -> Tensor:
-        """How much of each pixel is ground, (1, 1, h, W) in [0, 1].
+        """How much of each pixel is ground, (1, 1, h, W) in [0, 1]; in a soft edge it falls evenly.
 
         Args:
             strip: (1, 3, h, W), rows of the picture.
@@ -102,7 +113,10 @@ class Ground:
         near = torch.from_numpy(self._with_rim[np.ix_(rows, columns)])
         color = torch.from_numpy(self.color).view(1, 3, 1, 1)
         difference = (strip - color).abs().amax(1, keepdim=True)
-        return (2 - difference / TOLERANCE).clamp(0, 1) * near
+        share = (2 - difference / TOLERANCE).clamp(0, 1) * near
+        if not self.fade:
+            return share
+        return share.maximum(_rows_at_size(self._faded, top, height, *strip.shape[2:]))
 
 
 def find_ground(image: Tensor) -> Ground | None:
@@ -118,19 +132,45 @@ def find_ground(image: Tensor) -> Ground | None:
     color = _color_of_edges(copy)
     if color is None:
         return None
-    alike = (np.abs(copy - color).max(axis=2) <= TOLERANCE).astype(np.uint8)
-    _, areas = cv2.connectedComponents(alike, connectivity=4)
+    difference = np.abs(copy - color).max(axis=2)
+    alike = (difference <= TOLERANCE).astype(np.uint8)
+    _, areas, figures, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     touching = np.unique(np.concatenate([areas[edge] for edge in _edges(areas.shape)]))
     mask = np.isin(areas, touching[touching > 0]).astype(np.uint8)
+    inside = Box(0, 0, mask.shape[1], mask.shape[0])
+    for number, frame in _framed(np.asarray(areas), np.asarray(figures)):
+        mask |= (areas == number).astype(np.uint8)
+        inside = frame
     # What is left of a grain of dust is no photo.
     rest = np.asarray(cv2.morphologyEx(1 - mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    if not rest.any():
+    if not rest[inside.slices].any():
         return None
-    left, top, width, height = cv2.boundingRect(rest)
-    ground = Ground(color, mask, Box(left, top, left + width, top + height))
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(rest[inside.slices]))
+    box = Box(left, top, left + width, top + height).moved(inside.x0, inside.y0)
+    ground = Ground(color, mask, box, fade_width(difference, mask, TOLERANCE))
     if not ground.is_white and ground.share_of_box > MOSTLY_GROUND:
         return None
     return ground
+
+
+def _framed(areas: npt.NDArray[np.int32], figures: npt.NDArray[np.int32]) -> list[tuple[int, Box]]:
+    """Areas of card that line a printed frame from within, from the outer to the inner: with boxes.
+
+    Args:
+        areas: (h, w), number of the area of each pixel with the ground's colour, else 0.
+        figures: OpenCV's, of each area.
+    """
+    found = []
+    for number, (x, y, width, height, _) in enumerate(figures.tolist()):
+        is_wide = 2 * width > areas.shape[1] and 2 * height > areas.shape[0]
+        whole = width == areas.shape[1] or height == areas.shape[0]
+        if number == 0 or whole or not is_wide:
+            continue
+        # The outermost pixels may be half line.
+        inner = areas[y + 1 : y + height - 1, x + 1 : x + width - 1] == number
+        if all(inner[side].mean() >= LINED for side in _edges(inner.shape)):
+            found.append((number, Box(x, y, x + width, y + height)))
+    return sorted(found, key=lambda pair: -pair[1].size.pixel_count)
 
 
 def _copy(image: Tensor) -> npt.NDArray[np.float32]:
@@ -180,3 +220,16 @@ def _places(pixels: npt.NDArray[np.int_], length: int, of_copy: int) -> npt.NDAr
     """Where the pixels of a picture lie in a copy of it, along one axis."""
     places: npt.NDArray[np.int_] = (pixels * of_copy + of_copy // 2) // length
     return places.clip(0, of_copy - 1)
+
+
+def _rows_at_size(
+    copy: npt.NDArray[np.float32], top: int, height: int, rows: int, width: int
+) -> Tensor:
+    """(1, 1, rows, width): those from `top` of a copy (h, w) that is enlarged to `height` rows."""
+    places = (np.arange(top, top + rows) + 0.5) * len(copy) / height - 0.5
+    places = places.clip(0, len(copy) - 1)
+    first = np.minimum(places.astype(np.int_), max(0, len(copy) - 2))
+    share = (places - first).astype(np.float32)[:, None]
+    between = copy[first] + share * (copy[np.minimum(first + 1, len(copy) - 1)] - copy[first])
+    wide = cv2.resize(between, (width, rows), interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(np.asarray(wide, np.float32).reshape(1, 1, rows, width))

@@ -11,6 +11,7 @@ from torch import Tensor
 from backend.device import run_at_once
 from backend.geometry import Box, Size
 from backend.ground import find_ground
+from backend.lights import Lights
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.tint import is_tinted_print, keep_tint
@@ -37,9 +38,9 @@ def restore_tone(
 ) -> None:
     """Undo fading, shading, casts and stains in place; detail stays as it is.
 
-    A print without colours keeps its tint or becomes paler, up to gray. A picture that seems to
-    need hardly any change is left as it is, and so are a page of writing and the plain ground
-    that a photo lies on.
+    A print without colours keeps its tint or becomes paler, up to gray. Shadows and highlights do
+    not turn into plain black and white. A picture that seems to need hardly any change is left as
+    it is, and so are a page of writing and the plain ground that a photo lies on.
 
     Args:
         image: (1, 3, H, W) in [0, 1], cleaned of grain and scratches; is changed, not clipped.
@@ -59,16 +60,18 @@ def restore_tone(
     is_tinted = is_tinted_print(small)
     x = small * 2 - 1
     with monitor.watching(network):
-        # A grid holds changes from the identity, so a share of it makes a share of the change.
         grid = run_at_once(network, x, networks.device).float().cpu()
-    grid *= strength * _needed(small, _changed(small, grid, is_tinted))
+    # A grid holds changes from the identity, so a share of it makes a share of the change.
+    grid *= _needed(small, _changed(small, grid, is_tinted))
+    lights = Lights.of(_changed(small, grid, is_tinted))
     columns = _shares(0, width, box.x0, box.x1)
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
         strip = image[:, :, top:bottom]
         rows = _shares(top, bottom, box.y0, box.y1)
-        changed = _changed(strip, grid, is_tinted, rows, columns)
+        changed = lights.kept(_changed(strip, grid, is_tinted, rows, columns))
+        changed = torch.lerp(strip, changed, strength)
         if ground is not None:
             changed = torch.lerp(changed, strip, ground.share_of(strip, top, height))
         image[:, :, top:bottom] = changed

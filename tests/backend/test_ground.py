@@ -122,6 +122,72 @@ def test_a_faded_photo_gets_the_same_tone_with_a_margin(
     assert torch.equal(around[..., :20, :], margined[..., :20, :])
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_card_within_a_printed_frame_is_ground_as_well(width: int, networks: Networks) -> None:
+    image = lying_on(age(load_portrait()), CREAM, (60, 60, 60, 60))
+    height, length = image.shape[2:]
+    for at in (20, 40):
+        drawn = image[0].permute(1, 2, 0).numpy().copy()
+        cv2.rectangle(drawn, (at, at), (length - at - 1, height - at - 1), (0.6, 0.45, 0.2), width)
+        image = torch.from_numpy(drawn).permute(2, 0, 1)[None].contiguous()
+    ground = find_ground(image)
+    assert ground is not None
+    assert ground.photo == Box(60, 60, length - 60, height - 60)
+    before = image.clone()
+    restore_tone(image, networks, listening()[0])
+    assert float((image - before)[..., 60:-60, 60:-60].abs().mean()) > 4 / 255
+    for part in (slice(0, 16), slice(26, 36), slice(46, 56)):
+        assert torch.equal(image[..., part, 60:-60], before[..., part, 60:-60])
+
+
+def vignetted(photo: Levels, color: tuple[int, int, int], softness: float) -> Tensor:
+    """An oval photo that shades off into the card over a share of its width."""
+    height, width = photo.shape[:2]
+    y, x = (np.linspace(-1.15, 1.15, length) for length in (height, width))
+    share = ((1 - np.hypot(y[:, None], x)) / softness).clip(0, 1)[..., None]
+    return to_image(np.round(share * photo + (1 - share) * color).astype(np.uint8))
+
+
+@pytest.mark.parametrize("softness", [0.1, 0.4])
+def test_a_vignette_shades_off_into_its_ground_as_before(
+    softness: float, networks: Networks
+) -> None:
+    image = vignetted(age(load_portrait()), CREAM, softness)
+    before = image.clone()
+    restore_tone(image, networks, listening()[0])
+    change = (image - before).mean(1)[0]
+    assert float(change.abs().max()) > 20 / 255
+    assert torch.equal(image[..., :10, :], before[..., :10, :])
+    # Where the photo begins to be seen, its change begins as well: a step is an outline.
+    y, x = (torch.linspace(-1.15, 1.15, length) for length in change.shape)
+    outer = (1 - torch.hypot(y[:, None], x)) / softness < 0.5
+    assert float(change.diff(dim=1)[outer[:, 1:]].abs().max()) < 8 / 255
+
+
+@pytest.mark.parametrize("color", [WHITE, BLACK, CREAM])
+@pytest.mark.parametrize("margin", [2, 30])
+def test_a_print_and_one_with_a_thin_margin_have_sharp_edges(
+    color: tuple[int, int, int], margin: int
+) -> None:
+    photo = age(load_portrait())
+    photo[:4] = photo[-4:] = photo[:, :4] = photo[:, -4:] = (222, 214, 196)
+    ground = find_ground(lying_on(photo, color, (margin,) * 4))
+    assert ground is not None
+    assert ground.fade == 0
+
+
+def test_strips_of_a_soft_edge_leave_no_seam() -> None:
+    portrait = cv2.resize(load_portrait(), (1300, 1300))
+    image = vignetted(portrait, CREAM, 0.3)
+    ground = find_ground(image)
+    assert ground is not None
+    strips = [ground.share_of(image[:, :, y : y + 256], y, 1300) for y in range(0, 1300, 256)]
+    share = torch.cat(strips, dim=2)
+    assert torch.equal(share, ground.share_of(image, 0, 1300))
+    inside = share[0, 0, 650, 130:400]
+    assert float(inside.diff().abs().max()) < 0.02
+
+
 def test_a_page_of_writing_stays_white(networks: Networks) -> None:
     page = np.full((400, 300, 3), 252, np.uint8)
     for line in range(12):
