@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from backend.frames import printed_frames
 from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
@@ -152,8 +153,9 @@ def claim_damage(
         own = float(inference["threshold"])
         sure = max(own if threshold is None else threshold, LEAST_CLAIMED)
         likely = float(inference.get("continuation", 1.0)) * sure
-    large = large_areas(with_continuations(probability, sure, likely))
-    probability = np.where(large, np.float32(0), probability)
+    found = with_continuations(probability, sure, likely)
+    large = large_areas(found)
+    probability = np.where(large | printed_frames(found), np.float32(0), probability)
     return Claim(probability, sure, likely, bool(large.any()))
 
 

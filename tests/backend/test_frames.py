@@ -1,0 +1,76 @@
+"""Frames around a photo are no scratches; what crosses the photo is one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from backend.frames import printed_frames
+from backend.images import Mask
+from backend.stages.scratches import claim_damage
+from tests.backend.networks import random_networks
+
+
+def drawn(corners: list[tuple[int, int]], *, closed: bool = True, turn: float = 0) -> Mask:
+    """Lines of three pixels on a picture of 300 x 400, turned by degrees around its middle."""
+    mask = np.zeros((400, 300), np.uint8)
+    matrix = cv2.getRotationMatrix2D((150, 200), turn, 1)
+    points = np.round(np.array(corners) @ matrix[:, :2].T + matrix[:, 2]).astype(np.int32)
+    cv2.polylines(mask, [points], closed, 255, 3)
+    return mask
+
+
+FRAME = [(40, 50), (260, 50), (260, 350), (40, 350)]
+INNER = [(60, 70), (240, 70), (240, 330), (60, 330)]
+
+
+@pytest.mark.parametrize("turn", [0, 2, -7])
+def test_a_printed_frame_is_found_however_it_was_scanned(turn: float) -> None:
+    frame = drawn(FRAME, turn=turn)
+    both = np.maximum(frame, drawn(INNER, turn=turn))
+    assert np.array_equal(printed_frames(frame), frame > 0)
+    assert np.array_equal(printed_frames(both), both > 0)
+
+
+def test_a_frame_with_a_gap_is_one_and_a_scratch_within_it_none() -> None:
+    frame = drawn(FRAME)
+    frame[:, 100:140] = 0
+    frame[60:340, 150:152] = 255
+    # Two halves, each with three sides, are none; joined at the top, they are.
+    assert not printed_frames(frame).any()
+    frame[49:52, 100:140] = 255
+    expected = frame > 0
+    expected[60:340, 150:152] = False
+    assert np.array_equal(printed_frames(frame), expected)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        drawn([(40, 50), (260, 50), (260, 350)], closed=False),
+        drawn([(0, 100), (299, 140)], closed=False) | drawn([(90, 0), (120, 399)], closed=False),
+        drawn(FRAME) | drawn([(40, 50), (260, 350)], closed=False),
+        drawn([(40, 50), (90, 50), (90, 120), (40, 120)]),
+        np.full((400, 300), 255, np.uint8),
+        np.zeros((400, 300), np.uint8),
+    ],
+    ids=["corner", "crossing", "frame with a scratch through it", "small", "everything", "nothing"],
+)
+def test_other_findings_are_no_frames(damage: Mask) -> None:
+    assert not printed_frames(damage).any()
+
+
+def test_a_round_outline_is_no_frame() -> None:
+    oval = np.zeros((400, 300), np.uint8)
+    cv2.ellipse(oval, (150, 200), (110, 160), 0, 0, 360, 255, 3)
+    assert not printed_frames(oval).any()
+
+
+def test_a_frame_is_not_claimed_as_damage() -> None:
+    scratch = drawn([(150, 100), (170, 300)], closed=False)
+    probability = np.where(drawn(FRAME) | scratch, 0.99, 0.001).astype(np.float32)
+    gray = np.full(probability.shape, 0.5, np.float32)
+    claim = claim_damage(probability, gray, random_networks("official"), 0.5)
+    assert np.array_equal(claim.mask, scratch)
+    assert not claim.is_some_too_large
