@@ -145,7 +145,9 @@ export class Painter {
   }
 
   #onKey(event) {
-    if (event.target !== byId("view") || event.ctrlKey || event.metaKey) return;
+    if (event.target !== byId("view")) return;
+    // With Alt they are the browser's, as going back is.
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#mask !== null && this.#actionOf(event)) event.preventDefault();
   }
 

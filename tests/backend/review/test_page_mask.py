@@ -379,3 +379,15 @@ def drag_threshold_and_back(page: Page) -> None:
     ):
         facts = {"type": f"mouse{kind}", "x": x + moved, "y": y, "button": "left", "clickCount": 1}
         page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"buttons": 1, **facts})
+
+
+def test_keys_with_alt_are_left_to_the_browser(restored: Page) -> None:
+    take(restored, "paint")
+    restored.run(
+        "window.taken = 0; document.getElementById('view').focus();"
+        "window.addEventListener('keydown', (event) => {taken += event.defaultPrevented;});"
+        "for (const key of ['ArrowLeft', 'm', ' ']) document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', {key, altKey: true, bubbles: true, cancelable: true}));"
+    )
+    assert restored.run("return taken") == 0
+    assert restored.find("#tool-paint").is_selected()
