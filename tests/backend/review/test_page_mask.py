@@ -391,3 +391,17 @@ def test_keys_with_alt_are_left_to_the_browser(restored: Page) -> None:
     )
     assert restored.run("return taken") == 0
     assert restored.find("#tool-paint").is_selected()
+
+
+def test_keys_do_not_break_into_a_pointers_stroke(restored: Page, found: Pixels) -> None:
+    take(restored, "paint")
+    for kind, point in (("Pressed", WAY[0]), ("Moved", WAY[1])):
+        x, y = restored.client(*point)
+        facts = {"type": f"mouse{kind}", "x": x, "y": y, "button": "left", "clickCount": 1}
+        restored.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"buttons": 1, **facts})
+    restored.key(" ")
+    restored.key("ArrowRight", shift=True)
+    restored.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {**facts, "type": "mouseReleased"})
+    assert not np.array_equal(reads(restored), found)
+    restored.find("#undo").click()
+    assert np.array_equal(reads(restored), found)
