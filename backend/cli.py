@@ -22,7 +22,7 @@ from backend.command_choices import add_choices, add_threshold, add_weights, giv
 from backend.command_models import add_models_command
 from backend.errors import Cancelled, OptionsError, RestorationError, refused
 from backend.review.command import add_review_command
-from backend.runtime import version
+from backend.runtime import home_explained, version
 
 # argparse gives these types no public name.
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = _parse(argv)
     try:
         command: Callable[[argparse.Namespace], int] = chosen.run
-        with _ended_as_by_ctrl_c():
+        with _ended_as_by_ctrl_c(), home_explained():
             return command(chosen)
     except BrokenPipeError:
         # What reads the output, such as "head", has seen enough. Python would complain at its end.

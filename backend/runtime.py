@@ -57,6 +57,35 @@ def run_folder() -> Path:
     return folder
 
 
+@contextmanager
+def home_explained() -> Iterator[None]:
+    """Say what to do where a user has no home folder, as some services have not.
+
+    Raises:
+        RestorationError: it was looked for inside the context.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # pathlib has no type of its own for this.
+        if _has_home():
+            raise
+        raise RestorationError(
+            "Your home folder, in which weights and settings are kept, cannot be found: set HOME "
+            "to a folder, and if RESTORE_OLD_PHOTO_HOME is set, name a folder in full there.",
+            code="no-home",
+        ) from error
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+        data_folder()
+    except RuntimeError:
+        return False
+    return True
+
+
 def log_file() -> Path:
     return data_folder() / "run" / "backend.log"
 

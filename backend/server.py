@@ -39,6 +39,8 @@ WAKE_SECONDS = 0.25
 UNLOAD_SHARE = 1 / 3
 # When the GIMP that started it is gone, a second one may still fetch its layers.
 ORPHAN_SECONDS = 5.0
+# A computer that sleeps, or a program that is stopped, hears nobody; some clocks go on meanwhile.
+PAUSE_SECONDS = 3.0
 _SEND_BYTES = 256 * 1024
 
 
@@ -227,7 +229,12 @@ class Server(uvicorn.Server):
     async def _watch(self) -> None:
         is_unloaded = False
         while not self.should_exit:
+            looked = time.monotonic()
             await asyncio.sleep(min(1.0, self._idle_seconds / 20))
+            if time.monotonic() - looked > PAUSE_SECONDS:
+                # Whoever slept as well has not asked yet.
+                with self._store.visit():
+                    pass
             idle = self._store.idle_seconds()
             if idle < self._idle_seconds * UNLOAD_SHARE:
                 is_unloaded = False

@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         # Downloads that go on where they were cut; standard library only, as all here.
         "backend.downloads.transfer",
         "backend.errors",
+        "backend.loopback",
         "plugin.layout",
         "plugin.profiles",
         "plugin.remembered",

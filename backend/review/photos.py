@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import unicodedata
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,12 @@ LEAST_PHOTOS = 2
 MOST_BYTES = 2**29
 """Memory for further ones: other pages may hold what was painted on theirs."""
 
-_UNUSUAL = re.compile(r"[^\w .()+,=@&-]+")
+_FORBIDDEN = frozenset('<>:"/\\|?*')
+"""What one system or another refuses in names."""
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible like those that turn a name round, but Persian and Hindi words are spelt with them."""
+
 _LONGEST_NAME = 120
 """Bytes of UTF-8 without the ending; a disk holds names of 255."""
 
@@ -171,9 +177,17 @@ def reduced(pixels: Pixels) -> Pixels:
 
 def plain_name(given: str) -> str:
     """A file name from a stranger as one that is harmless in every folder."""
-    name = _UNUSUAL.sub("_", given.replace("\\", "/").rsplit("/", 1)[-1]).strip(" ").rstrip(" .")
+    last = given.replace("\\", "/").rsplit("/", 1)[-1]
+    marked = "".join(letter if _is_harmless(letter) else "\0" for letter in last)
+    name = re.sub("\0+", "_", marked).strip(" ").rstrip(" .")
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = suffix, ""
     short = stem.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
     return f"{short or 'photo'}{dot}{suffix[:10]}"
+
+
+def _is_harmless(letter: str) -> bool:
+    # Control, format and unassigned characters, and the ends of lines and paragraphs.
+    is_invisible = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
+    return letter in _JOINERS or not (is_invisible or letter in _FORBIDDEN)

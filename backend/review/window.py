@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import Any
+
+from backend.loopback import spare_loopback
 
 TITLE = "Restore Old Photo"
 WIDTH, HEIGHT = 1360, 860
@@ -28,6 +31,7 @@ def open_window(address: str) -> bool:
         import webview
     except ImportError:
         return False
+    spare_loopback(os.environ)
     # Its own complaint would be a traceback; the browser takes over.
     logging.getLogger("pywebview").setLevel(logging.CRITICAL)
     try:

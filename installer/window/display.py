@@ -10,6 +10,7 @@ import threading
 import webbrowser
 from collections.abc import Mapping
 
+from backend.loopback import spare_loopback
 from installer.console import say
 from installer.errors import InstallationError
 from installer.window.language import system_languages
@@ -64,6 +65,7 @@ def _show_in_webview(address: str) -> bool:
         return False
     import webview
 
+    spare_loopback(os.environ)
     # It complains at length of each toolkit that is missing, and there is the browser.
     logging.getLogger("pywebview").setLevel(logging.CRITICAL)
     webview.create_window(_TITLE, address, width=_WIDTH, height=_HEIGHT)

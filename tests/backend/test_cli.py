@@ -436,6 +436,15 @@ def test_nonsense_for_the_backend_is_refused(
     assert capsys.readouterr().err.endswith(said)
 
 
+def test_whoever_has_no_home_folder_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESTORE_OLD_PHOTO_HOME", "~nobody-of-this-name/photos")
+    for command in (["models", "list"], ["serve"], ["doctor"]):
+        assert main(command) == 1
+        assert "home folder" in capsys.readouterr().err
+
+
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["--version"])

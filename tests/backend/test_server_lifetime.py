@@ -83,6 +83,17 @@ def test_an_idle_server_unloads_and_ends(tmp_path: Path) -> None:
         assert "unloaded" in server.log.read_text()
 
 
+@posix_only
+def test_a_computers_sleep_is_not_idleness(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--idle-minutes", "0.06") as server:
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        server.process.send_signal(signal.SIGCONT)
+        time.sleep(1.5)
+        assert server.client.health().status == "ready"
+        assert server.process.wait(15) == 0
+
+
 def test_it_ends_after_the_watched_process(tmp_path: Path) -> None:
     watched = sleeper()
     with running_server(tmp_path, "--watch-pid", str(watched.pid)) as server:

@@ -101,6 +101,7 @@ function makeParts() {
   const viewer = new Viewer(() => parts?.maskPanel.painter.showBrush());
   const settings = new Settings({
     onLook: (threshold) => review?.preview(threshold),
+    onLookAway: attempt(() => review?.lookAway()),
     onFade: () => review?.redraw(),
     onChange: restore,
   });

@@ -145,7 +145,9 @@ export class Painter {
   }
 
   #onKey(event) {
-    if (event.target !== byId("view") || event.ctrlKey || event.metaKey) return;
+    if (event.target !== byId("view")) return;
+    // With Alt they are the browser's, as going back is.
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#mask !== null && this.#actionOf(event)) event.preventDefault();
   }
 
@@ -155,6 +157,8 @@ export class Painter {
     if (name in TOOL_KEYS) this.choose(TOOL_KEYS[name]);
     else if (!this.isActive) return false;
     else if (name in SIZE_KEYS) this.#resize(SIZE_KEYS[name]);
+    // A step within the pointer's would leave its beginning in no step at all.
+    else if (this.#mask.isOpen) return name in WAYS || name === " ";
     else if (name in WAYS) this.#walk(WAYS[name], shiftKey);
     else if (name === " ") this.#stroke(this.#here);
     else return false;

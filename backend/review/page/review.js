@@ -16,6 +16,9 @@ export class Review {
   #made = null;
   #full = null;
   #running = null;
+  // The restoration that runs, {isSearch}, and the one that a look at a threshold has stopped.
+  #restoring = null;
+  #interrupted = null;
   #wantedMask = null;
   #detection = null;
   #isDrawing = false;
@@ -56,6 +59,7 @@ export class Review {
     this.#running?.abort();
     this.#detection?.abort();
     this.#wantedMask = null;
+    this.#interrupted = null;
   }
 
   /** Leave the photo: its jobs are forgotten, and nothing of it is shown any more. */
@@ -93,14 +97,19 @@ export class Review {
     // Its veil would lie over what is restored now.
     this.#detection?.abort();
     this.#wantedMask = null;
+    this.#interrupted = null;
     const order = this.#order(this.size, isSearch);
     const isFirst = this.#made === null;
     const layers = [];
+    const restoring = { isSearch };
+    this.#restoring = restoring;
     const done = await this.#run(order, (event) => {
       if (event.event !== "layer") return;
       layers.push(event);
       // Nothing is lost by showing what is there, but two restorations must not mix.
       if (isFirst) this.#replace(layers, order);
+    }).finally(() => {
+      if (this.#restoring === restoring) this.#restoring = null;
     });
     if (done === null) return;
     if (this.#made) forgetJob(this.#made.id);
@@ -156,6 +165,7 @@ export class Review {
     if (!this.#isOpen) return;
     this.#wantedMask = threshold;
     if (this.#detection) return;
+    this.#interrupted ??= this.#restoring;
     this.#running?.abort();
     this.#detection = new AbortController();
     try {
@@ -171,6 +181,17 @@ export class Review {
     } finally {
       this.#detection = null;
     }
+  }
+
+  /** Leave the thresholds that were looked at without one; what that has stopped begins again. */
+  async lookAway() {
+    const interrupted = this.#interrupted;
+    this.#interrupted = null;
+    this.#wantedMask = null;
+    this.#detection?.abort();
+    if (!this.#isOpen) return;
+    this.maskPanel.refresh();
+    if (interrupted !== null) await this.restore(interrupted.isSearch);
   }
 
   /** A job's order, and the state of the page that it stands for. */

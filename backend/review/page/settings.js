@@ -7,17 +7,31 @@ const byId = (id) => document.getElementById(id);
 
 export class Settings {
   #recommended = 0.5;
+  #isLooking = false;
 
   /** onLook gets a threshold while its slider moves; onFade is called while the strength's does.
    *
-   * onChange is called when a setting is chosen, with whether scratches are to be searched anew.
+   * onChange is called when a setting is chosen, with whether scratches are to be searched anew, and
+   * onLookAway when the threshold is let go where it was, which is no choice.
    */
-  constructor({ onLook, onFade, onChange }) {
+  constructor({ onLook, onLookAway, onFade, onChange }) {
     byId("threshold").addEventListener("input", () => {
+      this.#isLooking = true;
       this.#show();
       onLook(this.#threshold);
     });
-    byId("threshold").addEventListener("change", () => onChange(true));
+    byId("threshold").addEventListener("change", () => {
+      this.#isLooking = false;
+      onChange(true);
+    });
+    const letGo = () => {
+      if (this.#isLooking) onLookAway();
+      this.#isLooking = false;
+    };
+    for (const kind of ["pointerup", "pointercancel"]) {
+      // A change comes right after it.
+      window.addEventListener(kind, () => setTimeout(letGo));
+    }
     byId("recommended").addEventListener("click", () => {
       byId("threshold").value = this.#recommended;
       this.#show();

@@ -339,3 +339,69 @@ def test_strokes_are_repaired_after_a_first_restoration_that_was_cancelled(
     take(page, "paint")
     page.drag(*WAY)
     assert page.find("#repair").is_enabled()
+
+
+def test_a_threshold_that_is_let_go_where_it_was_changes_nothing(restored: Page) -> None:
+    before = shown(restored)
+    chosen = restored.run("return document.querySelector('#threshold').value")
+    drag_threshold_and_back(restored)
+    restored.wait(lambda: not restored.find("#veil").is_displayed())
+    # What was still looked for would come a moment later.
+    time.sleep(2)
+    assert not restored.find("#veil").is_displayed()
+    assert restored.run("return document.querySelector('#threshold').value") == chosen
+    assert np.array_equal(shown(restored), before)
+
+
+def test_a_restoration_that_such_a_look_stops_begins_again(restored: Page) -> None:
+    restored.set_range("#strength", 50)
+    drag_threshold_and_back(restored)
+    restored.wait_for_status(DONE)
+    assert not restored.find("#again").is_displayed()
+    assert not restored.find("#veil").is_displayed()
+
+
+def drag_threshold_and_back(page: Page) -> None:
+    """Take the slider's knob with the mouse, move it, and let it go where it was."""
+    page.run("document.querySelector('#threshold').scrollIntoView()")
+    x, y = page.run(
+        "const slider = document.querySelector('#threshold');"
+        "const {left, top, width, height} = slider.getBoundingClientRect();"
+        "const share = (slider.value - slider.min) / (slider.max - slider.min);"
+        "return [left + height / 2 + (width - height) * share, top + height / 2];"
+    )
+    for kind, moved in (
+        ("Pressed", 0),
+        ("Moved", 30),
+        ("Moved", 60),
+        ("Moved", 0),
+        ("Released", 0),
+    ):
+        facts = {"type": f"mouse{kind}", "x": x + moved, "y": y, "button": "left", "clickCount": 1}
+        page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"buttons": 1, **facts})
+
+
+def test_keys_with_alt_are_left_to_the_browser(restored: Page) -> None:
+    take(restored, "paint")
+    restored.run(
+        "window.taken = 0; document.getElementById('view').focus();"
+        "window.addEventListener('keydown', (event) => {taken += event.defaultPrevented;});"
+        "for (const key of ['ArrowLeft', 'm', ' ']) document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', {key, altKey: true, bubbles: true, cancelable: true}));"
+    )
+    assert restored.run("return taken") == 0
+    assert restored.find("#tool-paint").is_selected()
+
+
+def test_keys_do_not_break_into_a_pointers_stroke(restored: Page, found: Pixels) -> None:
+    take(restored, "paint")
+    for kind, point in (("Pressed", WAY[0]), ("Moved", WAY[1])):
+        x, y = restored.client(*point)
+        facts = {"type": f"mouse{kind}", "x": x, "y": y, "button": "left", "clickCount": 1}
+        restored.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"buttons": 1, **facts})
+    restored.key(" ")
+    restored.key("ArrowRight", shift=True)
+    restored.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {**facts, "type": "mouseReleased"})
+    assert not np.array_equal(reads(restored), found)
+    restored.find("#undo").click()
+    assert np.array_equal(reads(restored), found)

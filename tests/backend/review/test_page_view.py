@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from installer.project import CHECKOUT
 from tests.backend.review.browser import DONE, Page
@@ -15,6 +17,7 @@ from tests.backend.review.serving import ReviewBackend
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SCREENSHOTS = CHECKOUT / "build" / "screenshots"
+TOOLS = ("move", "paint", "erase")
 
 
 def border(page: Page) -> int:
@@ -127,3 +130,21 @@ def test_the_page_follows_the_desktops_scheme(restored: Page, scheme: str) -> No
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     restored.driver.save_screenshot(str(SCREENSHOTS / f"review-{scheme}.png"))
     restored.prefer("light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chosen_tool_is_seen_in_high_contrast(restored: Page, scheme: str) -> None:
+    restored.find("#tool-paint").click()
+    features = [
+        {"name": "forced-colors", "value": "active"},
+        {"name": "prefers-color-scheme", "value": scheme},
+    ]
+    restored.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    # A style that is asked for does not tell what the desktop makes of it.
+    pictures = [restored.find(f"label:has(#tool-{tool})").screenshot_as_png for tool in TOOLS]
+    restored.prefer("light")
+    grounds = [
+        np.median(np.asarray(Image.open(io.BytesIO(data)).convert("L"))) for data in pictures
+    ]
+    assert grounds[0] == grounds[2]
+    assert abs(grounds[1] - grounds[0]) > 64

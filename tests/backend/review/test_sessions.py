@@ -39,6 +39,12 @@ def test_several_pages_have_keys_of_their_own() -> None:
     ("given", "name"),
     [
         ("Großmutter, 1950 (2).tiff", "Großmutter, 1950 (2).tiff"),
+        ("Grandma's \u2013 [1950] #1, 50% {a}.jpg", "Grandma's \u2013 [1950] #1, 50% {a}.jpg"),
+        ("\uff08写真\uff09祖母・一九五〇.png", "\uff08写真\uff09祖母・一九五〇.png"),
+        # Vowels of India and Thailand, and a Mac's accents, are marks and no letters.
+        ("हिन्दी ภาพเก่า Cafe\u0301.png", "हिन्दी ภาพเก่า Cafe\u0301.png"),
+        ("\u0639\u06a9\u0633\u200c\u0647\u0627.png", "\u0639\u06a9\u0633\u200c\u0647\u0627.png"),
+        ("a\u202egnp.exe.png", "a_gnp.exe.png"),
         ("../../etc/passwd.png", "passwd.png"),
         ("C:\\scans\\a.jpg", "a.jpg"),
         ("a\n\x00b<c>.png", "a_b_c_.png"),
