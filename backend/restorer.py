@@ -93,9 +93,6 @@ class Restorer:
         monitor: Monitor,
     ) -> Tensor | None:
         """A RunPart."""
-        if self._name == "mapping_high_resolution":
-            # Its patches come from anywhere in the picture.
-            return None
         x = image * 2 - 1
         found = stream_as_memory_allows(
             fixed(self._raw(), former.known),

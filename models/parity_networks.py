@@ -8,7 +8,7 @@ from backend.reference import pictures
 from backend.reference import restoration as steps
 from backend.reference.faces import fit_to_network
 from models.face_generator import FaceGenerator
-from models.latent_mapping import HighResolutionMapping, ScratchMapping
+from models.latent_mapping import ScratchMapping
 from models.parity_outputs import Arrays, Kind, Output, array, exact, levels
 from models.pseudo_random import PseudoRandomWeights
 from models.registry import Network
@@ -83,9 +83,8 @@ def _non_local_block(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, 
 
 def _mapping_patches(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, Output]:
     network = weights.load("mapping_high_resolution")
-    assert isinstance(network, HighResolutionMapping)
-    z, mask = _tensor(arrays, "z"), _tensor(arrays, "mask")
-    return {"y": Output(array(network(z, mask, original_border=True)), 2e-4, 3e-5)}
+    mapped = network(_tensor(arrays, "z"), _tensor(arrays, "mask"))
+    return {"y": Output(array(mapped), 2e-4, 3e-5)}
 
 
 def _face(weights: PseudoRandomWeights, crop_size: int) -> FaceGenerator:

@@ -131,19 +131,12 @@ def _run(modules: Modules, pixels: Bytes, mask: Bytes, device: torch.device | st
     x, marked = pictures.to_network(pixels), pictures.to_mask(mask)
     if mask.size > LARGEST_AT_ONCE:
         plan = Plan(torch.device(device))
-        found = stream_as_memory_allows(
-            modules, x, marked, plan, lambda _: None, original_border=True
-        )
+        found = stream_as_memory_allows(modules, x, marked, plan, lambda _: None)
         if found is None:
             raise MemoryError
         return found.picture
-    encoder, mapping, decoder = modules
-    latent, marked = encoder.encode(x.to(device)), marked.to(device)
-    if isinstance(mapping, HighResolutionMapping):
-        mapped = mapping(latent, marked, original_border=True)
-    else:
-        mapped = modules.map(latent, marked)
-    return decoder.decode(mapped).cpu()
+    latent = modules.encoder.encode(x.to(device))
+    return modules.decoder.decode(modules.map(latent, marked.to(device))).cpu()
 
 
 def _load(
