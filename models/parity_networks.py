@@ -35,7 +35,7 @@ def _detection_stage(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, 
     gray = pictures.to_gray(resized)
     network = weights.load("detection")
     assert isinstance(network, ScratchUNet)
-    found = steps.detect_scratches(resized, network, "cpu")
+    found = steps.detect_scratches(resized, network)
     mask = found.mask[..., None].repeat(3, axis=2)
     margin = torch.nn.functional.interpolate(found.probability, mask.shape[:2]) - steps.THRESHOLD
     undecided = array(margin.abs() < _NEAR_THRESHOLD)[0, 0, :, :, None].repeat(3, axis=2)
@@ -120,7 +120,7 @@ def _face_loader(arrays: Arrays, _: PseudoRandomWeights) -> dict[str, Output]:
 
 def _restore_quality(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, Output]:
     pixels = steps.resize_for_quality(arrays["image_u8"])
-    result = steps.restore_quality(pixels, weights, "cpu")
+    result = steps.restore_quality(pixels, weights)
     return {"y": Output(array(result.output), 1.5e-3, 1.5e-4), "png_u8": levels(result.pixels)}
 
 
@@ -130,7 +130,6 @@ def _restore_scratches(high_resolution: bool, largest: float, mean: float) -> Ki
             arrays["image_u8"],
             arrays["mask_u8"],
             weights,
-            "cpu",
             high_resolution=high_resolution,
         )
         return {

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from backend.errors import Cancelled, InputError, WeightsError
 from backend.reference import faces as face_steps
@@ -58,7 +57,6 @@ def reference_restore(
     mask: Bytes | None = None,
     high_resolution: bool = False,
     faces: bool = True,
-    device: torch.device | str = "cpu",
     on_progress: OnProgress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> ReferenceResult:
@@ -66,7 +64,7 @@ def reference_restore(
 
     Args:
         pixels: (H, W, 3) RGB, the photo as stored: orientation not applied.
-        weights: with the original's networks, at the original's widths.
+        weights: with the original's networks, at the original's widths; where they are, it runs.
         scratches: find and repair damage.
         mask: (H, W) of 0..255, 255 = repair; replaces the detector.
         high_resolution: the original's --HR.
@@ -91,13 +89,11 @@ def reference_restore(
     try:
         # Weights of this project's own kind have no VAEs, and their detector is another network.
         weights.spec("vae_a")
-        found, restored = _restore(
-            pixels, mask, weights, device, report, scratches, high_resolution
-        )
+        found, restored = _restore(pixels, mask, weights, report, scratches, high_resolution)
         if not faces:
             return ReferenceResult(found, restored, [], restored)
         network: Network = "face_512" if high_resolution else "face_256"
-        done, final = _enhance_faces(restored, weights, network, device, report)
+        done, final = _enhance_faces(restored, weights, network, report)
     except WeightFileError as error:
         raise WeightsError.of(error) from error
     return ReferenceResult(found, restored, done, final)
@@ -123,7 +119,6 @@ def _restore(
     pixels: Bytes,
     mask: Bytes | None,
     weights: NetworkSource,
-    device: torch.device | str,
     report: OnProgress,
     scratches: bool,
     high_resolution: bool,
@@ -136,16 +131,16 @@ def _restore(
         if mask is not None:
             found = steps.resize_mask(mask, pixels.shape[:2])
         else:
-            network = weights.load("detection", device)
+            network = weights.load("detection")
             assert isinstance(network, ScratchUNet)
-            found = steps.detect_scratches(pixels, network, device).mask
+            found = steps.detect_scratches(pixels, network).mask
         report("scratches", 1.0)
     report("restoration", 0.0)
     if found is None:
-        restoration = steps.restore_quality(steps.resize_for_quality(pixels), weights, device)
+        restoration = steps.restore_quality(steps.resize_for_quality(pixels), weights)
     else:
         restoration = steps.restore_scratches(
-            pixels, found, weights, device, high_resolution=high_resolution
+            pixels, found, weights, high_resolution=high_resolution
         )
     report("restoration", 1.0)
     return found, restoration.pixels
@@ -155,7 +150,6 @@ def _enhance_faces(
     restored: Bytes,
     weights: NetworkSource,
     name: Network,
-    device: torch.device | str,
     report: OnProgress,
 ) -> tuple[list[ReferenceFace], Bytes]:
     """Enhance every face found, then put them back one after the other."""
@@ -164,7 +158,7 @@ def _enhance_faces(
     report("faces", 1.0)
     if not landmarks:
         return [], restored
-    network = weights.load(name, device)
+    network = weights.load(name)
     assert isinstance(network, FaceGenerator)
     size = network.crop_size
     matrices = [face_steps.alignment(face_steps.five_points(points), size) for points in landmarks]
@@ -172,7 +166,7 @@ def _enhance_faces(
     for index, matrix in enumerate(matrices):
         report("enhancement", index / len(matrices))
         crop = face_steps.crop_face(restored, matrix, size)
-        done.append(ReferenceFace(crop, face_steps.enhance_face(crop, network, device)))
+        done.append(ReferenceFace(crop, face_steps.enhance_face(crop, network)))
     final = restored.astype(np.float64)
     for index, (matrix, face) in enumerate(zip(matrices, done, strict=True)):
         report("blending", index / len(matrices))

@@ -117,8 +117,8 @@ def test_only_the_high_resolution_mode_grows_the_mask() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[30, 30] = 255
     weights, photo = SmallWeights(), make_photo(64, 64)
-    grown = steps.restore_scratches(photo, mask, weights, "cpu", high_resolution=True)
-    as_given = steps.restore_scratches(photo, mask, weights, "cpu")
+    grown = steps.restore_scratches(photo, mask, weights, high_resolution=True)
+    as_given = steps.restore_scratches(photo, mask, weights)
     assert ((grown.mask > 0).sum(), (as_given.mask > 0).sum()) == (49, 1)
     assert (grown.hole[27:34, 27:34] == 255).all()
 
