@@ -16,8 +16,10 @@ from backend.cache import Cache
 from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
+from backend.monitor import Monitor
 from backend.options import Options
 from backend.preparation import prepare
+from backend.tiling import RunTile
 from backend.warm import Former
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
@@ -193,18 +195,22 @@ class Networks:
                 raise WeightsError.of(error) from error
         return self._others[stage]
 
-    def run_model(self, stage: Stage, image: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the imported model of a stage makes of an image; see `OtherNetwork.run`.
+    def model_run(self, stage: Stage) -> RunTile:
+        """The imported model of a stage, loaded; it takes what `OtherNetwork.run` does.
 
         Raises:
-            WeightsError: it cannot be loaded, or its weights compute no numbers.
+            WeightsError: it cannot be loaded; when it runs, its weights compute no numbers.
         """
         network = self.model(stage)
-        try:
-            given = None if mask is None else mask.to(self.device)
-            return network.run(image.to(self.device), given)
-        except WeightFileError as error:
-            raise WeightsError.of(error) from error
+
+        def run(given: Sequence[Tensor], monitor: Monitor) -> Tensor:
+            with monitor.watching(network.module):
+                try:
+                    return network.run(*(x.to(self.device) for x in given))
+                except WeightFileError as error:
+                    raise WeightsError.of(error) from error
+
+        return run
 
     def has_face_finder(self) -> bool:
         """Whether dlib and its landmark model are installed."""
