@@ -6,6 +6,8 @@ the picture). A mask is 1 where the picture is to be repaired and 0 where it is 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
@@ -22,6 +24,17 @@ _LARGEST_SCORE_COUNT = 2**25
 
 # A patch is damaged when more than this share of its cells is.
 DAMAGED_PATCH_SHARE = 0.6
+
+
+_Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
+
+
+def silent(layer: _Layer) -> _Layer:
+    """The layer with zeros, so that an untrained network adds nothing there."""
+    assert layer.bias is not None
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class ResidualBlock(nn.Module):
