@@ -13,7 +13,7 @@ from torch import Tensor
 from backend.device import MAY_BE_MEMORY, is_out_of_memory
 from backend.geometry import Box, Size
 from backend.monitor import Monitor
-from backend.tensors import pad_to_multiple
+from backend.tensors import cut, pad_to_multiple
 
 RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
 """Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
@@ -86,17 +86,12 @@ def run_tiled(
     boxes = list(tiles(size, tile, overlap, multiple))
     needed = [box for box in boxes if is_needed(box)]
     for box in set(boxes).difference(needed):
-        rows, columns = box.slices
-        complete[..., rows, columns][share_of(box) > 0] = 0
+        cut(complete, box)[share_of(box) > 0] = 0
     for index, box in enumerate(needed):
-        rows, columns = box.slices
-        parts = [
-            pad_to_multiple(x[..., rows, columns], multiple, max(LEAST_SIDE, multiple))
-            for x in inputs
-        ]
+        parts = [pad_to_multiple(cut(x, box), multiple, max(LEAST_SIDE, multiple)) for x in inputs]
         output = run(parts, monitor.part(index, len(needed)))
         output = output[..., : box.size.height, : box.size.width].float().cpu()
-        result[..., rows, columns] += output * share_of(box)
+        cut(result, box).add_(output * share_of(box))
     return result, complete
 
 
