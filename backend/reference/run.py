@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.errors import Cancelled, InputError, WeightsError
+from backend.errors import InputError, WeightsError
 from backend.reference import faces as face_steps
 from backend.reference import pictures
 from backend.reference import restoration as steps
@@ -57,8 +57,7 @@ def reference_restore(
     mask: Bytes | None = None,
     high_resolution: bool = False,
     faces: bool = True,
-    on_progress: OnProgress | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
+    on_progress: OnProgress = lambda _stage, _fraction: None,
 ) -> ReferenceResult:
     """Restore a photo as the original does, oddities included.
 
@@ -69,31 +68,22 @@ def reference_restore(
         mask: (H, W) of 0..255, 255 = repair; replaces the detector.
         high_resolution: the original's --HR.
         faces: find and enhance faces.
-        on_progress: gets a stage and its fraction in [0, 1].
-        is_cancelled: polled between steps.
+        on_progress: gets a stage and its fraction in [0, 1] between steps; may raise to stop.
 
     Raises:
         InputError: the photo is too small for the sizes to which it is rounded, or the mask has
             another size.
         WeightsError: a weight file is missing, does not fit, or is none of the original's.
-        Cancelled: is_cancelled said so.
     """
-
-    def report(stage: Stage, fraction: float) -> None:
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled("The restoration was stopped.")
-        if on_progress is not None:
-            on_progress(stage, fraction)
-
     _check(pixels, mask, 16 if scratches else 4)
     try:
         # Weights of this project's own kind have no VAEs, and their detector is another network.
         weights.spec("vae_a")
-        found, restored = _restore(pixels, mask, weights, report, scratches, high_resolution)
+        found, restored = _restore(pixels, mask, weights, on_progress, scratches, high_resolution)
         if not faces:
             return ReferenceResult(found, restored, [], restored)
         network: Network = "face_512" if high_resolution else "face_256"
-        done, final = _enhance_faces(restored, weights, network, report)
+        done, final = _enhance_faces(restored, weights, network, on_progress)
     except WeightFileError as error:
         raise WeightsError.of(error) from error
     return ReferenceResult(found, restored, done, final)

@@ -230,10 +230,13 @@ def test_progress_goes_through_the_stages_in_order() -> None:
 @pytest.mark.usefixtures("two_faces")
 def test_it_stops_between_any_two_steps(allowed: int) -> None:
     answers = iter([False] * allowed + [True])
+
+    def stop(*_: object) -> None:
+        if next(answers):
+            raise Cancelled("The restoration was stopped.")
+
     with pytest.raises(Cancelled):
-        reference_restore(
-            make_photo(96, 96), SmallWeights(), scratches=True, is_cancelled=lambda: next(answers)
-        )
+        reference_restore(make_photo(96, 96), SmallWeights(), scratches=True, on_progress=stop)
 
 
 @pytest.mark.parametrize(
