@@ -68,7 +68,7 @@ class Networks:
         self.device = device
         self._models = dict(models or {})
         self.memory_bytes = memory_bytes
-        self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
+        self._fast_type = precision.fast_type(device) if fast_type is None else fast_type
         self.cache = Cache(cache_bytes)
         self.types: dict[Network, torch.dtype] = {}
         self.former: dict[str, Former] = {}
@@ -178,6 +178,12 @@ class Networks:
         generator = self._fast(network, [shown], lambda y: (y + 1) / 2)
         return cast(FaceGenerator | CompactFaceGenerator, generator)
 
+    def type_for(self, network: Network, run: Callable[[torch.dtype], Tensor]) -> torch.dtype:
+        """The type to compute in; it is tried once, by `run`, see precision.choose_type."""
+        if network not in self.types:
+            self.types[network] = precision.choose_type(self._fast_type, run)
+        return self.types[network]
+
     def uses_model(self, stage: Stage) -> bool:
         """Whether an imported model was chosen for a stage."""
         return stage in self._models
@@ -249,6 +255,4 @@ class Networks:
             y = prepared(dtype)(*(x.to(self.device, dtype) for x in trial))
             return finish(y.float()).cpu()
 
-        if network not in self.types:
-            self.types[network] = precision.choose_type(self.fast_type, run)
-        return prepared(self.types[network])
+        return prepared(self.type_for(network, run))

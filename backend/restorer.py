@@ -209,20 +209,16 @@ class Restorer:
         return Plan(self._networks.device, self._compute_type())
 
     def _compute_type(self) -> torch.dtype:
-        """The type in which these weights are as good as in float32; tried once."""
-        types = self._networks.types
-        if self._name not in types:
-            picture = precision.trial_picture(precision.TRIAL_SIDE)
-            mask = torch.zeros(1, 1, *picture.shape[2:])
-            mask[..., 40:44, :] = 1
-            types[self._name] = precision.choose_type(
-                self._networks.fast_type, lambda dtype: self._try(picture, mask, dtype)
-            )
-        return types[self._name]
+        """The type in which these weights are as good as in float32."""
 
-    def _try(self, picture: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        plan = Plan(self._networks.device, dtype)
-        return _as_picture(stream(self._raw(), picture * 2 - 1, mask, plan, lambda _: None).picture)
+        def run(dtype: torch.dtype) -> Tensor:
+            x = precision.trial_picture(precision.TRIAL_SIDE) * 2 - 1
+            mask = torch.zeros_like(x[:, :1])
+            mask[..., 40:44, :] = 1
+            plan = Plan(self._networks.device, dtype)
+            return _as_picture(stream(self._raw(), x, mask, plan, lambda _: None).picture)
+
+        return self._networks.type_for(self._name, run)
 
 
 def _as_picture(y: Tensor) -> Tensor:
