@@ -25,7 +25,7 @@ from backend.results import (
     ResultLayer,
     Stage,
 )
-from backend.tensors import dilate, to_image, to_pixels
+from backend.tensors import cut, dilate, to_image, to_pixels
 from backend.transparency import visible_color
 
 
@@ -122,8 +122,7 @@ class Assembly:
         pixels = to_pixels(image, self._photo.color, gray=self.gray)
         if not self._nearly_gray:
             return pixels
-        rows, columns = box.slices
-        before = to_pixels(self.image[..., rows, columns], self._photo.color, gray=True)
+        before = to_pixels(cut(self.image, box), self._photo.color, gray=True)
         return np.where(pixels == before, self.photo_color[box.slices], pixels)
 
     def _add(self, kind: LayerKind, name: str, pixels: Pixels, mask: Mask | None, box: Box) -> None:

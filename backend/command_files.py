@@ -168,19 +168,18 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path], option: str = "-o") -> None:
+def check_replaces_nothing_precious(path: Path, inputs: Iterable[Path]) -> None:
     """A file named after -o is replaced, but never a photo or mask that is being read.
 
     Args:
         path: what is to be written.
         inputs: what is read.
-        option: of the command line, where another place can be named.
 
     Raises:
         InputError: `path` is one of `inputs`.
     """
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
         raise InputError(
-            f"{path} is being read, and would be replaced: name another place after {option}.",
+            f"{path} is being read, and would be replaced: name another place after -o.",
             code="output-is-input",
         )

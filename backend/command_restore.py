@@ -181,7 +181,6 @@ def _restore_as_original(
             mask=None if chosen.mask is None else load_mask(chosen.mask, upright=False),
             high_resolution=chosen.high_resolution,
             faces=options.enhance_faces,
-            device=networks.device,
             on_progress=progress.advance,
         )
     target = _save(Picture(result.final), target, output, photo)

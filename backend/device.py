@@ -56,6 +56,11 @@ def _accelerator(kind: str) -> torch.device:
     return present
 
 
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network runs."""
+    return next(network.parameters()).device
+
+
 @contextmanager
 def memory_errors_explained() -> Iterator[None]:
     """Raise DeviceError where torch, NumPy or OpenCV run out of memory."""

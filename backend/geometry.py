@@ -65,6 +65,10 @@ class Box:
     def moved(self, right: int, down: int) -> Box:
         return Box(self.x0 + right, self.y0 + down, self.x1 + right, self.y1 + down)
 
+    def within(self, outer: Box) -> Box:
+        """The same place in a picture that was cut out at `outer`."""
+        return self.moved(-outer.x0, -outer.y0)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """(rows, columns) for indexing an (H, W, ...) array."""

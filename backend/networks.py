@@ -16,34 +16,21 @@ from backend.cache import Cache
 from backend.device import choose_device
 from backend.errors import WeightsError
 from backend.face_finder import FaceFinder, is_installed
+from backend.monitor import Monitor
 from backend.options import Options
 from backend.preparation import prepare
+from backend.tiling import RunTile
 from backend.warm import Former
 from models.compact_unet import CompactFaceGenerator, CompactScratchUNet, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.latent_mapping import HighResolutionMapping, QualityMapping, ScratchMapping
 from models.loading import WeightFileError, WeightSet
-from models.place_judge import PlaceJudge
 from models.registry import ModelSpec, Network, Stage, resolve_weights
 from models.restoration_vae import RestorationVAE
 from models.scratch_unet import ScratchUNet
 from models.spandrel_networks import OtherNetwork, load_imported
 from models.stored import ImportedModel, find_imported
 from models.tone_grid import ToneGrid
-
-AnyNetwork = (
-    ScratchUNet
-    | CompactScratchUNet
-    | RestorationUNet
-    | ToneGrid
-    | PlaceJudge
-    | RestorationVAE
-    | QualityMapping
-    | ScratchMapping
-    | HighResolutionMapping
-    | FaceGenerator
-    | CompactFaceGenerator
-)
 
 TRIAL_GRAIN = 0.02
 """What the restoration network is told where it is tried: that of an average photo."""
@@ -53,14 +40,15 @@ class Networks:
     """Warm networks on one device. Not for several jobs at once.
 
     Args:
-        weights: where they come from.
-        device: where they run.
+        weights, device: see the attributes.
         models: imported ones that take the place of some, by their stage.
         memory_bytes: most memory for a picture's maps; None takes a share of what is free.
         fast_type: the type to compute in where these weights bear it; None asks the device.
         cache_bytes: most memory for results that a later job may need again.
 
     Attributes:
+        weights: where they come from.
+        device: where they run.
         cache: of such results.
         types: in which networks compute, once that was tried; by what they are for.
         former: what is known of pictures that the cache holds; see backend.warm.
@@ -76,15 +64,15 @@ class Networks:
         fast_type: torch.dtype | None = None,
         cache_bytes: int = 0,
     ) -> None:
-        self._weights = weights
+        self.weights = weights
         self.device = device
         self._models = dict(models or {})
         self.memory_bytes = memory_bytes
-        self.fast_type = precision.fast_type(device) if fast_type is None else fast_type
+        self._fast_type = precision.fast_type(device) if fast_type is None else fast_type
         self.cache = Cache(cache_bytes)
         self.types: dict[Network, torch.dtype] = {}
         self.former: dict[str, Former] = {}
-        self._loaded: dict[Network, AnyNetwork] = {}
+        self._loaded: dict[Network, torch.nn.Module] = {}
         self._others: dict[Stage, OtherNetwork] = {}
         self._prepared: dict[tuple[Network, torch.dtype], torch.nn.Module] = {}
         self._face_finder: FaceFinder | None = None
@@ -115,33 +103,40 @@ class Networks:
             raise WeightsError.of(error) from error
 
     @property
-    def weights(self) -> WeightSet:
-        return self._weights
-
-    @property
     def name(self) -> str:
         """Name of the weights, and of the imported models beside them."""
-        return ", ".join([self._weights.name, *(model.name for model in self._models.values())])
+        return ", ".join([self.weights.name, *(model.name for model in self._models.values())])
 
     def files(self) -> dict[str, Path]:
         """All weight files by what they are for; an imported model stands as "model STAGE"."""
         models = {f"model {stage}": model.path for stage, model in self._models.items()}
-        return {**self._weights.files(), **models}
+        return {**self.weights.files(), **models}
 
     def has(self, network: Network) -> bool:
-        return self._weights.has(network)
+        return self.weights.has(network)
 
     def spec(self, network: Network) -> ModelSpec:
         """Raises WeightsError when these weights have no such network."""
         try:
-            return self._weights.spec(network)
+            return self.weights.spec(network)
         except WeightFileError as error:
             raise WeightsError.of(error) from error
 
-    def load(self, network: Network, device: torch.device | str = "cpu") -> torch.nn.Module:
-        """The warm network, for code that takes a `WeightSet` too; it is on the own device."""
-        del device
-        return self._get(network)
+    def load(self, network: Network) -> torch.nn.Module:
+        """The warm network, in float32.
+
+        Raises:
+            WeightsError: its file is missing, damaged, or does not fit the network exactly.
+        """
+        if network not in self._loaded:
+            try:
+                module = self.weights.load(network, self.device)
+            except WeightFileError as error:
+                raise WeightsError.of(error) from error
+            # A fifth faster on a CPU, much more on a graphics card.
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._loaded[network] = module
+        return self._loaded[network]
 
     def detection(self) -> ScratchUNet | CompactScratchUNet:
         """Prepared, in the type that it bears."""
@@ -160,28 +155,34 @@ class Networks:
 
     def judge_places(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """How likely places are damaged: (N, F), see backend.places -> (N,) in [0, 1]."""
-        logits: Tensor = self._get("places")(torch.from_numpy(features).to(self.device))
+        logits: Tensor = self.load("places")(torch.from_numpy(features).to(self.device))
         return torch.sigmoid(logits).cpu().numpy()
 
     def tone(self) -> ToneGrid:
         """In float32: its picture is small, and its output is enlarged."""
-        return cast(ToneGrid, self._get("tone"))
+        return cast(ToneGrid, self.load("tone"))
 
     def vae(self, network: Network) -> RestorationVAE:
-        return cast(RestorationVAE, self._get(network))
+        return cast(RestorationVAE, self.load(network))
 
     def mapping(self, network: Network) -> QualityMapping | ScratchMapping | HighResolutionMapping:
         """In float32."""
-        found = self._get(network)
+        found = self.load(network)
         return cast(QualityMapping | ScratchMapping | HighResolutionMapping, found)
 
     def face(self, network: Network) -> FaceGenerator | CompactFaceGenerator:
         """Prepared, in the type that it bears."""
-        raw = cast(FaceGenerator | CompactFaceGenerator, self._get(network))
+        raw = cast(FaceGenerator | CompactFaceGenerator, self.load(network))
         face = precision.trial_picture(raw.crop_size) * 2 - 1
         shown = torch.cat([face, face], dim=1) if raw.sees_photo else face
         generator = self._fast(network, [shown], lambda y: (y + 1) / 2)
         return cast(FaceGenerator | CompactFaceGenerator, generator)
+
+    def type_for(self, network: Network, run: Callable[[torch.dtype], Tensor]) -> torch.dtype:
+        """The type to compute in; it is tried once, by `run`, see precision.choose_type."""
+        if network not in self.types:
+            self.types[network] = precision.choose_type(self._fast_type, run)
+        return self.types[network]
 
     def uses_model(self, stage: Stage) -> bool:
         """Whether an imported model was chosen for a stage."""
@@ -200,18 +201,22 @@ class Networks:
                 raise WeightsError.of(error) from error
         return self._others[stage]
 
-    def run_model(self, stage: Stage, image: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the imported model of a stage makes of an image; see `OtherNetwork.run`.
+    def model_run(self, stage: Stage) -> RunTile:
+        """The imported model of a stage, loaded; it takes what `OtherNetwork.run` does.
 
         Raises:
-            WeightsError: it cannot be loaded, or its weights compute no numbers.
+            WeightsError: it cannot be loaded; when it runs, its weights compute no numbers.
         """
         network = self.model(stage)
-        try:
-            given = None if mask is None else mask.to(self.device)
-            return network.run(image.to(self.device), given)
-        except WeightFileError as error:
-            raise WeightsError.of(error) from error
+
+        def run(given: Sequence[Tensor], monitor: Monitor) -> Tensor:
+            with monitor.watching(network.module):
+                try:
+                    return network.run(*(x.to(self.device) for x in given))
+                except WeightFileError as error:
+                    raise WeightsError.of(error) from error
+
+        return run
 
     def has_face_finder(self) -> bool:
         """Whether dlib and its landmark model are installed."""
@@ -243,24 +248,11 @@ class Networks:
         def prepared(dtype: torch.dtype) -> torch.nn.Module:
             key = network, dtype
             if key not in self._prepared:
-                self._prepared[key] = prepare(self._get(network), dtype)
+                self._prepared[key] = prepare(self.load(network), dtype)
             return self._prepared[key]
 
         def run(dtype: torch.dtype) -> Tensor:
             y = prepared(dtype)(*(x.to(self.device, dtype) for x in trial))
             return finish(y.float()).cpu()
 
-        if network not in self.types:
-            self.types[network] = precision.choose_type(self.fast_type, run)
-        return prepared(self.types[network])
-
-    def _get(self, network: Network) -> AnyNetwork:
-        if network not in self._loaded:
-            try:
-                module = self._weights.load(network, self.device)
-            except WeightFileError as error:
-                raise WeightsError.of(error) from error
-            # A fifth faster on a CPU, much more on a graphics card.
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._loaded[network] = cast(AnyNetwork, module)
-        return self._loaded[network]
+        return prepared(self.type_for(network, run))

@@ -86,7 +86,6 @@ def stream(
     plan: Plan,
     on_progress: Callable[[float], None],
     *,
-    original_border: bool = False,
     elsewhere: Elsewhere | None = None,
     keeps_keys: bool = False,
 ) -> Streamed:
@@ -98,14 +97,13 @@ def stream(
         mask: (1, 1, H, W) of any type, 1 = repair, else 0.
         plan: see there.
         on_progress: told the share in [0, 1] that is done; may raise to stop.
-        original_border: see PatchAttention.
         elsewhere: see Stream.
         keeps_keys: whether the result shall have them.
 
     Raises:
         MemoryError, RuntimeError, OSError: among others where `is_out_of_memory` says so.
     """
-    steps = list_steps(*modules.used, original_border=original_border)
+    steps = list_steps(*modules.used)
     damage = Damage.of(mask)
     source, target = Picture(x), Picture(torch.empty_like(x))
     total, done = total_cost(steps, source.shape, damage), 0.0
@@ -130,14 +128,13 @@ def stream_as_memory_allows(
     *,
     memory_bytes: int | None = None,
     on_short: Callable[[], None] = lambda: None,
-    original_border: bool = False,
     elsewhere: Elsewhere | None = None,
     keeps_keys: bool = False,
 ) -> Streamed | None:
     """`stream` with the most precise and fastest plan that fits; None where none does.
 
     Args:
-        modules, x, mask, on_progress, original_border, elsewhere, keeps_keys: see `stream`.
+        modules, x, mask, on_progress, elsewhere, keeps_keys: see `stream`.
         first: with the device and the type to compute in.
         memory_bytes: see backend.memory.budget.
         on_short: called before a plan that needs less is tried.
@@ -147,7 +144,6 @@ def stream_as_memory_allows(
         modules,
         x,
         mask,
-        original_border=original_border,
         elsewhere=elsewhere,
         keeps_keys=keeps_keys,
     )

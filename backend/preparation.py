@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from backend.device import device_of
 from backend.streaming.stream import Known
 from models.layers import PartialNonLocalBlock
 
@@ -23,11 +24,10 @@ def prepare(network: AnyModule, dtype: torch.dtype) -> AnyModule:
         network: float32, in eval mode; its values stay, and are shared where they can be.
         dtype: of weights, inputs and outputs.
     """
-    device = next(network.parameters()).device
     prepared = _copy(network) if dtype == torch.float32 else copy.deepcopy(network)
     for module in prepared.modules():
         if isinstance(module, nn.Sequential):
-            _merge(module, fuses=device.type == "cpu" and can_fuse())
+            _merge(module, fuses=device_of(network).type == "cpu" and can_fuse())
     # channels_last: a fifth faster on a CPU, much more on a graphics card.
     prepared.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared

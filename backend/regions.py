@@ -37,11 +37,6 @@ class Region(NamedTuple):
     needed: Mask
     weight: npt.NDArray[np.float32]
 
-    @property
-    def core_within(self) -> Box:
-        """The core, in `around`."""
-        return self.core.moved(-self.around.x0, -self.around.y0)
-
 
 def damaged_regions(damage: Mask) -> Iterator[Region]:
     """Cut (H, W) damage, not 0 where pixels are to be repaired, into regions.
@@ -60,7 +55,7 @@ def damaged_regions(damage: Mask) -> Iterator[Region]:
         core = within.moved(block.x0, block.y0)
         around = core.grown(CONTEXT).clipped(size)
         needed = np.zeros(around.size.shape, np.uint8)
-        needed[core.moved(-around.x0, -around.y0).slices] = own[within.slices]
+        needed[core.within(around).slices] = own[within.slices]
         yield Region(core, around, needed, weight[within.slices])
 
 
@@ -84,9 +79,9 @@ class Patchwork:
 
     def add(self, region: Region, values: npt.NDArray[np.float32]) -> None:
         """Put (h, w, 3) of a region's core where it belongs."""
-        rows, columns = region.core.moved(-self._box.x0, -self._box.y0).slices
-        self._sum[rows, columns] += values * region.weight[..., None]
-        self._weight[rows, columns] += region.weight[..., None]
+        place = region.core.within(self._box).slices
+        self._sum[place] += values * region.weight[..., None]
+        self._weight[place] += region.weight[..., None]
 
     def finished(self, elsewhere: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(H, W, 3) of the box; where no region lies, `elsewhere` of that shape."""

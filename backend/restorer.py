@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
@@ -22,7 +22,6 @@ from backend.tiling import (
     LEAST_SIDE,
     SMALLER_PIECES,
     USUAL_TILES,
-    RunTile,
     run_tiled_as_memory_allows,
 )
 from backend.warm import Former, remember, revised
@@ -42,9 +41,10 @@ class Restorer:
     Args:
         networks: with encoder, mapping and decoder.
         mapping: which mapping, and with it which decoder.
+        known: statistics of the picture that `tiles` gets, or gets parts of; None estimates them.
     """
 
-    def __init__(self, networks: Networks, mapping: Network) -> None:
+    def __init__(self, networks: Networks, mapping: Network, known: Known | None = None) -> None:
         self._networks = networks
         self._name = mapping
         self._decoder_name: Network = (
@@ -52,7 +52,7 @@ class Restorer:
         )
         # The attention takes a cell's damage from fixed pixels of it, the VAE halves twice.
         self._multiple = max(16, int(networks.spec(mapping).inference["multiple"]))
-        self._known: Known | None = None
+        self._known = known
 
     def whole(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Tensor:
         """The picture restored as if it went through the networks at once.
@@ -93,15 +93,12 @@ class Restorer:
         monitor: Monitor,
     ) -> Tensor | None:
         """A RunPart."""
-        if self._name == "mapping_high_resolution":
-            # Its patches come from anywhere in the picture.
-            return None
         x = image * 2 - 1
         found = stream_as_memory_allows(
             fixed(self._raw(), former.known),
             x,
             mask,
-            Plan(self._networks.device, self._compute_type()),
+            self._plan,
             monitor.advance,
             memory_bytes=self._networks.memory_bytes,
             elsewhere=elsewhere,
@@ -123,7 +120,7 @@ class Restorer:
             self._raw(),
             x,
             mask,
-            Plan(self._networks.device, self._compute_type()),
+            self._plan,
             monitor.advance,
             memory_bytes=self._networks.memory_bytes,
             on_short=lambda: monitor.note("memory-short", SMALLER_PIECES),
@@ -147,15 +144,16 @@ class Restorer:
             image, mask: see `tiles`.
             monitor: of this preparation.
         """
-        result = Restorer(self._networks, self._name)
+        return Restorer(self._networks, self._name, self._estimated(image, mask, monitor))
+
+    def _estimated(self, image: Tensor, mask: Tensor, monitor: Monitor) -> Known:
+        """The statistics of a reduced copy."""
         scale = min(1.0, (REDUCED_PIXELS / (image.shape[2] * image.shape[3])) ** 0.5)
         size = [max(LEAST_SIDE, round(side * scale)) for side in image.shape[2:]]
         small = F.interpolate(image, size, mode="area")
         holes = F.adaptive_max_pool2d(mask.float(), size)
         small, holes = (pad_to_multiple(x, self._multiple, LEAST_SIDE) for x in (small, holes))
-        plan = Plan(self._networks.device, self._compute_type())
-        result._known = stream(self._raw(), small * 2 - 1, holes, plan, monitor.advance).known
-        return result
+        return stream(self._raw(), small * 2 - 1, holes, self._plan, monitor.advance).known
 
     def tiles(
         self,
@@ -178,12 +176,18 @@ class Restorer:
         Returns:
             (1, 3, H, W), and (1, 1, H, W) uint8 with 0 where a tile was left out.
         """
-        whole = self
-        if self._known is None:
-            whole = self.for_parts_of(image, mask, monitor.part(0, 2))
+        known = self._known
+        if known is None:
+            known = self._estimated(image, mask, monitor.part(0, 2))
             monitor = monitor.part(1, 2)
+        modules, plan = fixed(self._raw(), known), self._plan
+
+        def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
+            image, mask = tiles
+            return _as_picture(stream(modules, image * 2 - 1, mask, plan, part.advance).picture)
+
         return run_tiled_as_memory_allows(
-            whole._runner_with_known_statistics(),
+            run,
             [image, mask],
             USUAL_TILES,
             channels=3,
@@ -194,40 +198,27 @@ class Restorer:
 
     def _raw(self) -> Modules:
         """Encoder, mapping and decoder in float32."""
-        encoder = self._networks.vae("vae_a")
+        networks = self._networks
         return Modules(
-            encoder, self._networks.mapping(self._name), self._networks.vae(self._decoder_name)
+            networks.vae("vae_a"), networks.mapping(self._name), networks.vae(self._decoder_name)
         )
 
+    @property
+    def _plan(self) -> Plan:
+        """With the device and the type to compute in."""
+        return Plan(self._networks.device, self._compute_type())
+
     def _compute_type(self) -> torch.dtype:
-        """The type in which these weights are as good as in float32; tried once."""
-        types = self._networks.types
-        if self._name not in types:
-            picture = precision.trial_picture(precision.TRIAL_SIDE)
-            mask = torch.zeros(1, 1, *picture.shape[2:])
+        """The type in which these weights are as good as in float32."""
+
+        def run(dtype: torch.dtype) -> Tensor:
+            x = precision.trial_picture(precision.TRIAL_SIDE) * 2 - 1
+            mask = torch.zeros_like(x[:, :1])
             mask[..., 40:44, :] = 1
-            types[self._name] = precision.choose_type(
-                self._networks.fast_type, lambda dtype: self._try(picture, mask, dtype)
-            )
-        return types[self._name]
+            plan = Plan(self._networks.device, dtype)
+            return _as_picture(stream(self._raw(), x, mask, plan, lambda _: None).picture)
 
-    def _try(self, picture: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        return self._streamed(picture, mask, Plan(self._networks.device, dtype), self._raw(), None)
-
-    def _streamed(
-        self, image: Tensor, mask: Tensor, plan: Plan, modules: Modules, monitor: Monitor | None
-    ) -> Tensor:
-        """(1, 3, H, W) in [0, 1] restored by one plan; the sides are multiples of 16."""
-        x = image * 2 - 1
-        on_progress = (lambda _: None) if monitor is None else monitor.advance
-        return _as_picture(stream(modules, x, mask, plan, on_progress).picture)
-
-    def _runner_with_known_statistics(self) -> RunTile:
-        """The way of one tile, which is streamed but has no statistics of its own."""
-        assert self._known is not None
-        plan = Plan(self._networks.device, self._compute_type())
-        modules = fixed(self._raw(), self._known)
-        return lambda tiles, part: self._streamed(tiles[0], tiles[1], plan, modules, part)
+        return self._networks.type_for(self._name, run)
 
 
 def _as_picture(y: Tensor) -> Tensor:

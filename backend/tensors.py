@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from backend.geometry import Box
 from backend.images import Mask, Pixels, as_depth, level_count
 
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -52,6 +53,12 @@ def _band_to_pixels(image: Tensor, like: Pixels, *, gray: bool) -> Pixels:
     values = luminance(values)[0] if gray or like.shape[-1] == 1 else values[0]
     levels = as_depth((values.clamp(0, 1) * top).round_().permute(1, 2, 0).numpy(), like)
     return as_depth(np.repeat(levels, like.shape[-1] // levels.shape[2], axis=2), like)
+
+
+def cut(image: Tensor, box: Box) -> Tensor:
+    """The box of (..., H, W), in the same memory."""
+    rows, columns = box.slices
+    return image[..., rows, columns]
 
 
 def luminance(image: Tensor) -> Tensor:

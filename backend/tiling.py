@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from backend.device import MAY_BE_MEMORY, is_out_of_memory
 from backend.geometry import Box, Size
 from backend.monitor import Monitor
-from backend.tensors import pad_to_multiple
+from backend.tensors import cut, pad_to_multiple
 
 RunTile = Callable[[Sequence[Tensor], Monitor], Tensor]
 """Takes the tiles of all inputs, padded, and returns (1, C, h, w) of the same height and width."""
@@ -78,22 +78,20 @@ def run_tiled(
     size = Size(inputs[0].shape[3], inputs[0].shape[2])
     result = torch.zeros(1, channels, *size.shape)
     complete = torch.ones(1, 1, *size.shape, dtype=torch.uint8)
+    down, across = (_shares(length, tile, overlap, multiple) for length in size.shape)
+
+    def share_of(box: Box) -> Tensor:
+        return _product(down[box.y0, box.y1], across[box.x0, box.x1])
+
     boxes = list(tiles(size, tile, overlap, multiple))
-    shares = _Shares(size, boxes, overlap)
-    for box in boxes:
-        if not is_needed(box):
-            rows, columns = box.slices
-            complete[..., rows, columns][shares.of(box) > 0] = 0
-    boxes = [box for box in boxes if is_needed(box)]
-    for index, box in enumerate(boxes):
-        rows, columns = box.slices
-        parts = [
-            pad_to_multiple(x[..., rows, columns], multiple, max(LEAST_SIDE, multiple))
-            for x in inputs
-        ]
-        output = run(parts, monitor.part(index, len(boxes)))
+    needed = [box for box in boxes if is_needed(box)]
+    for box in set(boxes).difference(needed):
+        cut(complete, box)[share_of(box) > 0] = 0
+    for index, box in enumerate(needed):
+        parts = [pad_to_multiple(cut(x, box), multiple, max(LEAST_SIDE, multiple)) for x in inputs]
+        output = run(parts, monitor.part(index, len(needed)))
         output = output[..., : box.size.height, : box.size.width].float().cpu()
-        result[..., rows, columns] += output * shares.of(box)
+        cut(result, box).add_(output * share_of(box))
     return result, complete
 
 
@@ -146,22 +144,12 @@ def _spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[in
     return [(start, min(start + tile, length)) for start in starts[:-1]] + [(starts[-1], length)]
 
 
-class _Shares:
-    """How much each tile counts at each of its pixels; all tiles together make 1 everywhere."""
-
-    def __init__(self, size: Size, boxes: Sequence[Box], overlap: int) -> None:
-        self._down = _shares_of({(box.y0, box.y1) for box in boxes}, size.height, overlap)
-        self._across = _shares_of({(box.x0, box.x1) for box in boxes}, size.width, overlap)
-
-    def of(self, box: Box) -> Tensor:
-        """(1, 1, h, w): falls to 0 towards those edges that have a neighbour."""
-        return _product(self._down[box.y0, box.y1], self._across[box.x0, box.x1])
-
-
-def _shares_of(
-    spans: Collection[tuple[int, int]], length: int, overlap: int
+def _shares(
+    length: int, tile: int, overlap: int, multiple: int
 ) -> dict[tuple[int, int], npt.NDArray[np.float64]]:
-    ramps = {(start, end): _ramp(start, end, length, overlap) for start, end in spans}
+    """By its span, how much each tile counts along one axis; together they make 1 everywhere."""
+    spans = _spans(length, tile, overlap, multiple)
+    ramps = {span: _ramp(*span, length, overlap) for span in spans}
     total = np.zeros(length)
     for (start, end), ramp in ramps.items():
         total[start:end] += ramp

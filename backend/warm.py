@@ -15,6 +15,7 @@ from backend.planned import Streamed
 from backend.revision import FADE, LARGEST_CHANGE, Revision, block_sums, revisions
 from backend.streaming.keys import Elsewhere, Keys
 from backend.streaming.stream import Known
+from backend.tensors import cut
 from backend.tiling import tile_weight
 from models.layers import undamaged_cells
 
@@ -95,11 +96,10 @@ def revised(
     trusted = undamaged_cells(mask.float(), image.shape[2] // 4, image.shape[3] // 4).flatten() == 1
     result = before.clone()
     for index, place in enumerate(places):
-        rows, columns = place.computed.slices
         elsewhere = None if keys is None else _elsewhere(keys, trusted, place, image.shape[3])
         part = run(
-            image[..., rows, columns],
-            mask[..., rows, columns],
+            cut(image, place.computed),
+            cut(mask, place.computed),
             former,
             elsewhere,
             monitor.part(index, len(places)),
@@ -129,7 +129,5 @@ def _elsewhere(keys: Keys, trusted: Tensor, place: Revision, width: int) -> Else
 def _put(result: Tensor, part: Tensor, replaced: Box, computed: Box) -> None:
     """Fade from the old into the new, over the edges that are not the picture's."""
     weight = tile_weight(replaced, Size(result.shape[3], result.shape[2]), FADE)
-    rows, columns = replaced.slices
-    inner_rows, inner_columns = replaced.moved(-computed.x0, -computed.y0).slices
-    old, new = result[..., rows, columns], part[..., inner_rows, inner_columns]
+    old, new = cut(result, replaced), cut(part, replaced.within(computed))
     old += weight * (new - old)

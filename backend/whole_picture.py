@@ -22,7 +22,7 @@ from backend.stages.restoration import (
     restore_global,
 )
 from backend.stages.tone import restore_tone
-from backend.tensors import dilate, to_mask
+from backend.tensors import cut, dilate, to_mask
 from backend.texture import keep_texture, photo_grain
 
 BAND_ROWS = 256
@@ -97,6 +97,5 @@ def _fade(result: Tensor, source: Tensor, hole: Mask, faint: Mask, strength: flo
 
 def _put(image: Tensor, repaired: Tensor, box: Box, hole: Mask) -> None:
     """Fade a repair into the picture as strongly as the mask says."""
-    rows, columns = box.slices
-    share = to_mask(hole[box.slices])
-    image[..., rows, columns] += share * (repaired - image[..., rows, columns])
+    below = cut(image, box)
+    below += to_mask(hole[box.slices]) * (repaired - below)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
-from models.layers import PartialNonLocalBlock
+from models.layers import PartialNonLocalBlock, silent
 
 GRAIN_SCALE = 10.0
 """So that strong grain weighs about as much as a pixel."""
@@ -67,10 +67,7 @@ class CompactUNet(nn.Module):
             nn.Conv2d(deep, 4 * shallow, 1) for deep, shallow in pairwise(widths[::-1])
         )
         self.up = nn.ModuleList(_blocks(w, up_blocks) for w in widths[-2::-1])
-        self.last = nn.Conv2d(width, 4 * out_channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        assert self.last.bias is not None
-        nn.init.zeros_(self.last.bias)
+        self.last = silent(nn.Conv2d(width, 4 * out_channels, 3, padding=1))
 
     def run(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x (B, in_channels, H, W), mask (B, 1, H, W) or None -> (B, out_channels, H, W)."""
@@ -226,12 +223,9 @@ class CompactFaceGenerator(CompactUNet):
         self.crop_size = crop_size
         side = crop_size // 16
         self.places = nn.Parameter(torch.zeros(1, deepest_width, side, side))
-        self.modulate = nn.ModuleList(nn.Conv2d(w, 2 * w, 1) for w in (4 * width, 2 * width, width))
-        for convolution in self.modulate:
-            assert isinstance(convolution, nn.Conv2d)
-            assert convolution.bias is not None
-            nn.init.zeros_(convolution.weight)
-            nn.init.zeros_(convolution.bias)
+        self.modulate = nn.ModuleList(
+            silent(nn.Conv2d(w, 2 * w, 1)) for w in (4 * width, 2 * width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         face, photo = x.chunk(2, dim=1)

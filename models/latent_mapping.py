@@ -112,14 +112,13 @@ class HighResolutionMapping(nn.Module):
         self.NL_scale_3 = fine
         self.after_NL = nn.Sequential(*make_blocks(), *_make_narrowing(latent_channels, width))
 
-    def forward(self, z: Tensor, mask: Tensor, *, original_border: bool = False) -> Tensor:
-        """Map z (B, L, h, w) with mask (B, 1, H, W); original_border: see PatchAttention."""
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
         x = self.before_NL(z)  # (B, width, h, w)
-        x = self.NL_scale_1(x, mask, original_border=original_border)
+        x = self.NL_scale_1(x, mask)
         x = self.res_block_1(x)
-        x = self.NL_scale_2(x, mask, original_border=original_border)
+        x = self.NL_scale_2(x, mask)
         x = self.res_block_2(x)
-        x = self.NL_scale_3(x, mask, original_border=original_border)
+        x = self.NL_scale_3(x, mask)
         result: Tensor = self.after_NL(x)  # (B, L, h, w)
         return result
 

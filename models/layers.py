@@ -6,6 +6,8 @@ the picture). A mask is 1 where the picture is to be repaired and 0 where it is 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
@@ -22,6 +24,17 @@ _LARGEST_SCORE_COUNT = 2**25
 
 # A patch is damaged when more than this share of its cells is.
 DAMAGED_PATCH_SHARE = 0.6
+
+
+_Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
+
+
+def silent(layer: _Layer) -> _Layer:
+    """The layer with zeros, so that an untrained network adds nothing there."""
+    assert layer.bias is not None
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class ResidualBlock(nn.Module):
@@ -179,7 +192,8 @@ class PatchAttention(nn.Module):
 
     z (B, C, h, w) and mask (B, 1, H, W) -> (B, C, h, w). A patch is damaged when more than 60 % of
     its cells are; similarity is the cosine. With no damaged patch, or no undamaged one to copy
-    from, the features pass as they are.
+    from, the features pass as they are. Otherwise the cells behind the last whole patch, at the
+    right and the bottom, become zero: the dark strips of the original.
     """
 
     def __init__(self, channels: int, *, patch_size: int) -> None:
@@ -188,47 +202,31 @@ class PatchAttention(nn.Module):
         self.F_Combine = nn.Conv2d(2 * channels + 1, channels, 3, padding=1)
         self.res_block = nn.Sequential(ResidualBlock(channels))
 
-    def forward(self, z: Tensor, mask: Tensor, *, original_border: bool = False) -> Tensor:
-        """Fill damaged patches.
-
-        Args:
-            z: (B, C, h, w).
-            mask: (B, 1, H, W) in [0, 1].
-            original_border: when h or w is no multiple of the patch size and a patch is damaged,
-                set the cells behind the last whole patch to zero, as the original does (dark
-                strips at the right and the bottom). By default the border patches are completed
-                by repeating the last cell, and no strip appears.
-        """
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
         features = self.res_block(z)  # (B, C, h, w)
         damaged = touched_cells(mask, z.shape[2], z.shape[3]).to(z.dtype)  # (B, 1, h, w)
         composed = torch.cat(
             [
-                self._compose(f, d, original_border)
+                self._compose(f, d)
                 for f, d in zip(torch.split(features, 1), torch.split(damaged, 1), strict=True)
             ]
         )
         combined: Tensor = self.F_Combine(torch.cat([z, composed, damaged], dim=1))
         return combined
 
-    def _compose(self, features: Tensor, damaged: Tensor, original_border: bool) -> Tensor:
-        height, width = features.shape[2:]
+    def _compose(self, features: Tensor, damaged: Tensor) -> Tensor:
         size = self.patch_size
-        if not original_border:
-            missing = (0, -width % size, 0, -height % size)
-            features = F.pad(features, missing, mode="replicate")
-            damaged = F.pad(damaged, missing, mode="replicate")
-        if min(features.shape[2:]) < size:  # only with original_border: no whole patch to look at
+        if min(features.shape[2:]) < size:  # no whole patch to look at
             return features
         share = F.unfold(damaged, size, stride=size).mean(dim=1)[0]  # (patches,)
         holes = (share > DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
         sources = (share <= DAMAGED_PATCH_SHARE).nonzero().squeeze(1)
         if len(holes) == 0 or len(sources) == 0:
-            return features[..., :height, :width]
+            return features
         patches = F.unfold(features, size, stride=size)[0]  # (C · size², patches)
         best = sources[_most_similar(patches[:, holes], patches[:, sources])]
         filled = patches.index_copy(1, holes, patches[:, best])
-        composed = F.fold(filled[None], tuple(features.shape[2:]), size, stride=size)
-        return composed[..., :height, :width]
+        return F.fold(filled[None], tuple(features.shape[2:]), size, stride=size)
 
 
 @torch.no_grad()

@@ -63,10 +63,17 @@ _LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Where one network's weights are: a file, and the part of it that is meant."""
+class Source:
+    """Where one network's weights are.
+
+    Attributes:
+        path: of their file, which need not be there.
+        spec: facts about the network; None where only the missing file could tell them.
+        wrapping_key: see `OfficialFile`.
+    """
 
     path: Path
+    spec: ModelSpec | None
     wrapping_key: str | None = None
 
 
@@ -77,19 +84,17 @@ class WeightSet:
         name: "bundled" or the folder, for messages and results.
     """
 
-    def __init__(
-        self, name: str, sources: Mapping[Network, tuple[ModelSpec | None, _Source]]
-    ) -> None:
+    def __init__(self, name: str, sources: Mapping[Network, Source]) -> None:
         self.name = name
         self._sources = dict(sources)
 
     def has(self, network: Network) -> bool:
         """Whether the file with this network's weights is there."""
-        return network in self._sources and self._sources[network][1].path.is_file()
+        return network in self._sources and self._sources[network].path.is_file()
 
     def files(self) -> dict[str, Path]:
         """The files that are there, by their network."""
-        return {name: self._sources[name][1].path for name in self._sources if self.has(name)}
+        return {name: source.path for name, source in self._sources.items() if self.has(name)}
 
     def spec(self, network: Network) -> ModelSpec:
         """Facts about a network; the file of an official one need not be there.
@@ -97,7 +102,17 @@ class WeightSet:
         Raises:
             WeightFileError: this set has no such network, or a bundled file is missing.
         """
-        return self._find(network)[0]
+        if network not in self._sources:
+            raise WeightFileError(
+                "The weights '{weights}' have no network for {network}: choose other weights.",
+                code="weights-lack-network",
+                weights=self.name,
+                network=network,
+            )
+        source = self._sources[network]
+        if source.spec is None:
+            raise _missing(network, source.path)
+        return source.spec
 
     def load(self, network: Network, device: torch.device | str = "cpu") -> nn.Module:
         """Read a network: float32, in eval mode, without gradients.
@@ -105,7 +120,7 @@ class WeightSet:
         Raises:
             WeightFileError: the file is missing, damaged, or does not fit the network exactly.
         """
-        spec, source = self._find(network)
+        spec, source = self.spec(network), self._sources[network]
         if not source.path.is_file():
             raise _missing(network, source.path)
         state = read_state(source.path, source.wrapping_key)
@@ -119,19 +134,6 @@ class WeightSet:
         if isinstance(module, FaceGenerator):
             module.fix_spectral_norm()
         return module.requires_grad_(False).eval().to(device)
-
-    def _find(self, network: Network) -> tuple[ModelSpec, _Source]:
-        if network not in self._sources:
-            raise WeightFileError(
-                "The weights '{weights}' have no network for {network}: choose other weights.",
-                code="weights-lack-network",
-                weights=self.name,
-                network=network,
-            )
-        spec, source = self._sources[network]
-        if spec is None:
-            raise _missing(network, source.path)
-        return spec, source
 
 
 def _missing(network: Network, path: Path) -> WeightFileError:
@@ -177,8 +179,8 @@ def bundled_weights(folder: Path | None = None) -> WeightSet:
             code="bundled-weights-missing",
             folder=str(bundled_folder()),
         )
-    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {
-        network: (_own_spec(path, files) if path.is_file() else None, _Source(path))
+    sources = {
+        network: Source(path, _own_spec(path, files) if path.is_file() else None)
         for network, path in files.items()
     }
     return WeightSet("bundled" if folder is None else str(folder), sources)
@@ -191,7 +193,7 @@ def bundled_network(path: Path) -> nn.Module:
         WeightFileError: the file is missing, damaged, or another network's.
     """
     spec = _own_spec(path, bundled_files(path.parent))
-    return WeightSet("bundled", {spec.network: (spec, _Source(path))}).load(spec.network)
+    return WeightSet("bundled", {spec.network: Source(path, spec)}).load(spec.network)
 
 
 def _own_spec(path: Path, files: Mapping[Network, Path]) -> ModelSpec:
@@ -208,12 +210,11 @@ def official_weights(folder: Path) -> WeightSet:
     Raises:
         WeightFileError: none of them is there.
     """
-    sources: dict[Network, tuple[ModelSpec | None, _Source]] = {}
-    for file in official_files():
-        assert file.spec.network != "restoration"  # the manifest lists single networks
-        path = stored_path(folder / file.path)
-        sources[file.spec.network] = (file.spec, _Source(path, file.wrapping_key))
-    if not any(source.path.is_file() for _, source in sources.values()):
+    sources = {
+        file.spec.network: Source(stored_path(folder / file.path), file.spec, file.wrapping_key)
+        for file in official_files()
+    }
+    if not any(source.path.is_file() for source in sources.values()):
         raise WeightFileError(
             "There are no official weights in {folder}: get them with 'restore-old-photo models "
             "download official', name a folder that holds the published 'Global' and "

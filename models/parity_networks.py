@@ -8,7 +8,7 @@ from backend.reference import pictures
 from backend.reference import restoration as steps
 from backend.reference.faces import fit_to_network
 from models.face_generator import FaceGenerator
-from models.latent_mapping import HighResolutionMapping, ScratchMapping
+from models.latent_mapping import ScratchMapping
 from models.parity_outputs import Arrays, Kind, Output, array, exact, levels
 from models.pseudo_random import PseudoRandomWeights
 from models.registry import Network
@@ -35,7 +35,7 @@ def _detection_stage(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, 
     gray = pictures.to_gray(resized)
     network = weights.load("detection")
     assert isinstance(network, ScratchUNet)
-    found = steps.detect_scratches(resized, network, "cpu")
+    found = steps.detect_scratches(resized, network)
     mask = found.mask[..., None].repeat(3, axis=2)
     margin = torch.nn.functional.interpolate(found.probability, mask.shape[:2]) - steps.THRESHOLD
     undecided = array(margin.abs() < _NEAR_THRESHOLD)[0, 0, :, :, None].repeat(3, axis=2)
@@ -83,9 +83,8 @@ def _non_local_block(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, 
 
 def _mapping_patches(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, Output]:
     network = weights.load("mapping_high_resolution")
-    assert isinstance(network, HighResolutionMapping)
-    z, mask = _tensor(arrays, "z"), _tensor(arrays, "mask")
-    return {"y": Output(array(network(z, mask, original_border=True)), 2e-4, 3e-5)}
+    mapped = network(_tensor(arrays, "z"), _tensor(arrays, "mask"))
+    return {"y": Output(array(mapped), 2e-4, 3e-5)}
 
 
 def _face(weights: PseudoRandomWeights, crop_size: int) -> FaceGenerator:
@@ -121,7 +120,7 @@ def _face_loader(arrays: Arrays, _: PseudoRandomWeights) -> dict[str, Output]:
 
 def _restore_quality(arrays: Arrays, weights: PseudoRandomWeights) -> dict[str, Output]:
     pixels = steps.resize_for_quality(arrays["image_u8"])
-    result = steps.restore_quality(pixels, weights, "cpu")
+    result = steps.restore_quality(pixels, weights)
     return {"y": Output(array(result.output), 1.5e-3, 1.5e-4), "png_u8": levels(result.pixels)}
 
 
@@ -131,7 +130,6 @@ def _restore_scratches(high_resolution: bool, largest: float, mean: float) -> Ki
             arrays["image_u8"],
             arrays["mask_u8"],
             weights,
-            "cpu",
             high_resolution=high_resolution,
         )
         return {

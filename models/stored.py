@@ -167,13 +167,12 @@ def is_sound(file: OfficialFile, folder: Path) -> bool:
     return record is not None and sha256_of(stored) == record.sha256
 
 
-def sha256_of(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> str:
-    """The SHA-256 of a file in hexadecimal; `on_bytes` hears how many bytes were read."""
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-            on_bytes(len(block))
     return digest.hexdigest()
 
 

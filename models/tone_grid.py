@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
+from models.layers import silent
+
 _COEFFICIENTS = 12
 """Of an affine colour transform: three rows of red, green, blue and constant."""
-
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -69,11 +70,11 @@ class ToneGrid(nn.Module):
             nn.Linear(statistics_width, statistics_width),
             nn.LeakyReLU(0.1),
         )
-        self.from_statistics = _silent(nn.Linear(statistics_width, width))
+        self.from_statistics = silent(nn.Linear(statistics_width, width))
         self.middle_up = nn.Sequential(*_blocks(width, 3))
         self.local_up = nn.Sequential(*_blocks(width, 1), nn.LeakyReLU(0.1))
-        self.last = _silent(nn.Conv2d(width, _COEFFICIENTS * bins, 1))
-        self.last_of_statistics = _silent(nn.Linear(statistics_width, _COEFFICIENTS * bins))
+        self.last = silent(nn.Conv2d(width, _COEFFICIENTS * bins, 1))
+        self.last_of_statistics = silent(nn.Linear(statistics_width, _COEFFICIENTS * bins))
 
     def forward(self, x: Tensor) -> Tensor:
         local = self.local(torch.cat([x, _logarithm(x)], dim=1))  # (B, width, h/4, w/4)
@@ -114,7 +115,7 @@ class _Block(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, width, 3, padding=1),
             nn.LeakyReLU(0.1),
-            _silent(nn.Conv2d(width, width, 3, padding=1)),
+            silent(nn.Conv2d(width, width, 3, padding=1)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,14 +125,6 @@ class _Block(nn.Module):
 
 def _blocks(width: int, count: int) -> list[nn.Module]:
     return [_Block(width) for _ in range(count)]
-
-
-def _silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    """The layer with zeros: it adds nothing at first."""
-    assert layer.bias is not None
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def tone_statistics(x: Tensor) -> Tensor:

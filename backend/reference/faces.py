@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from skimage.transform import SimilarityTransform, warp
 
+from backend.device import device_of
 from backend.face_finder import FaceFinder
 from backend.reference import pictures
 from backend.reference.pictures import Bytes
@@ -76,9 +77,9 @@ def crop_face(pixels: Bytes, matrix: Floats, size: int) -> Bytes:
 
 
 @torch.no_grad()
-def enhance_face(crop: Bytes, network: FaceGenerator, device: torch.device | str) -> Bytes:
+def enhance_face(crop: Bytes, network: FaceGenerator) -> Bytes:
     """Redraw (size, size, 3)."""
-    x = pictures.to_network(fit_to_network(crop, network.crop_size)).to(device)
+    x = pictures.to_network(fit_to_network(crop, network.crop_size)).to(device_of(network))
     return pictures.to_bytes((network(x).cpu() + 1) / 2)
 
 

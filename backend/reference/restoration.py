@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from PIL import Image
 from torch import Tensor
 
+from backend.device import device_of
 from backend.planned import Modules, stream_as_memory_allows
 from backend.reference import pictures
 from backend.reference.pictures import Bytes
@@ -28,11 +29,12 @@ streamed, which gives the same up to rounding."""
 
 
 class NetworkSource(Protocol):
-    """What gives networks: a models.loading.WeightSet, or something that keeps them warm."""
+    """What gives networks, on the device where they are to run: a models.loading.WeightSet, or
+    something that keeps them warm."""
 
     def spec(self, network: Network) -> ModelSpec: ...
 
-    def load(self, network: Network, device: torch.device | str = "cpu") -> torch.nn.Module: ...
+    def load(self, network: Network) -> torch.nn.Module: ...
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Detection:
 
 
 @torch.no_grad()
-def detect_scratches(pixels: Bytes, network: ScratchUNet, device: torch.device | str) -> Detection:
+def detect_scratches(pixels: Bytes, network: ScratchUNet) -> Detection:
     """Find damage in (H, W, 3)."""
     gray = pictures.to_network(pictures.to_gray(pixels))  # (1, 1, H, W)
-    scaled = pictures.scale_for_detection(gray).to(device)
+    scaled = pictures.scale_for_detection(gray).to(device_of(network))
     probability = torch.sigmoid(network(scaled))
     full = F.interpolate(probability, pixels.shape[:2], mode="nearest")
     mask = pictures.stretch_to_bytes((full >= THRESHOLD).to(torch.float32))[..., 0]
@@ -99,58 +101,41 @@ class Restoration:
 
 
 @torch.no_grad()
-def restore_quality(
-    pixels: Bytes, source: NetworkSource, device: torch.device | str
-) -> Restoration:
+def restore_quality(pixels: Bytes, source: NetworkSource) -> Restoration:
     """Restore (H, W, 3) without a mask."""
-    modules = _load(source, device, "mapping_quality", "vae_b_quality")
+    modules = _load(source, "mapping_quality", "vae_b_quality")
     nothing = np.zeros(pixels.shape[:2], np.uint8)
-    return Restoration(pixels, nothing, _run(modules, pixels, nothing, device))
+    return Restoration(pixels, nothing, _run(modules, pixels, nothing))
 
 
 @torch.no_grad()
 def restore_scratches(
-    pixels: Bytes,
-    mask: Bytes,
-    source: NetworkSource,
-    device: torch.device | str,
-    *,
-    high_resolution: bool = False,
+    pixels: Bytes, mask: Bytes, source: NetworkSource, *, high_resolution: bool = False
 ) -> Restoration:
     """Restore (H, W, 3) and repair what mask (H, W) of 0..255 marks."""
     name: Network = "mapping_high_resolution" if high_resolution else "mapping_scratch"
-    modules = _load(source, device, name, "vae_b_scratch")
+    modules = _load(source, name, "vae_b_scratch")
     if high_resolution:
         mask = pictures.dilate(mask)
     hole = pictures.paint_white(pixels, mask)
-    return Restoration(hole, mask, _run(modules, hole, mask, device))
+    return Restoration(hole, mask, _run(modules, hole, mask))
 
 
-def _run(modules: Modules, pixels: Bytes, mask: Bytes, device: torch.device | str) -> Tensor:
+def _run(modules: Modules, pixels: Bytes, mask: Bytes) -> Tensor:
     """(1, 3, H, W) in [-1, 1], at once, or where that takes much memory streamed."""
     x, marked = pictures.to_network(pixels), pictures.to_mask(mask)
+    device = device_of(modules.encoder)
     if mask.size > LARGEST_AT_ONCE:
-        plan = Plan(torch.device(device))
-        found = stream_as_memory_allows(
-            modules, x, marked, plan, lambda _: None, original_border=True
-        )
+        found = stream_as_memory_allows(modules, x, marked, Plan(device), lambda _: None)
         if found is None:
             raise MemoryError
         return found.picture
-    encoder, mapping, decoder = modules
-    latent, marked = encoder.encode(x.to(device)), marked.to(device)
-    if isinstance(mapping, HighResolutionMapping):
-        mapped = mapping(latent, marked, original_border=True)
-    else:
-        mapped = modules.map(latent, marked)
-    return decoder.decode(mapped).cpu()
+    latent = modules.encoder.encode(x.to(device))
+    return modules.decoder.decode(modules.map(latent, marked.to(device))).cpu()
 
 
-def _load(
-    source: NetworkSource, device: torch.device | str, mapping: Network, decoder: Network
-) -> Modules:
-    encoder, middle = source.load("vae_a", device), source.load(mapping, device)
-    last = source.load(decoder, device)
+def _load(source: NetworkSource, mapping: Network, decoder: Network) -> Modules:
+    encoder, middle, last = (source.load(name) for name in ("vae_a", mapping, decoder))
     assert isinstance(encoder, RestorationVAE)
     assert isinstance(middle, QualityMapping | ScratchMapping | HighResolutionMapping)
     assert isinstance(last, RestorationVAE)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from backend.errors import Cancelled, InputError, WeightsError
+from backend.errors import InputError, WeightsError
 from backend.reference import faces as face_steps
 from backend.reference import pictures
 from backend.reference import restoration as steps
@@ -58,46 +57,33 @@ def reference_restore(
     mask: Bytes | None = None,
     high_resolution: bool = False,
     faces: bool = True,
-    device: torch.device | str = "cpu",
-    on_progress: OnProgress | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
+    on_progress: OnProgress = lambda _stage, _fraction: None,
 ) -> ReferenceResult:
     """Restore a photo as the original does, oddities included.
 
     Args:
         pixels: (H, W, 3) RGB, the photo as stored: orientation not applied.
-        weights: with the original's networks, at the original's widths.
+        weights: with the original's networks, at the original's widths; where they are, it runs.
         scratches: find and repair damage.
         mask: (H, W) of 0..255, 255 = repair; replaces the detector.
         high_resolution: the original's --HR.
         faces: find and enhance faces.
-        on_progress: gets a stage and its fraction in [0, 1].
-        is_cancelled: polled between steps.
+        on_progress: gets a stage and its fraction in [0, 1] between steps; may raise to stop.
 
     Raises:
         InputError: the photo is too small for the sizes to which it is rounded, or the mask has
             another size.
         WeightsError: a weight file is missing, does not fit, or is none of the original's.
-        Cancelled: is_cancelled said so.
     """
-
-    def report(stage: Stage, fraction: float) -> None:
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled("The restoration was stopped.")
-        if on_progress is not None:
-            on_progress(stage, fraction)
-
     _check(pixels, mask, 16 if scratches else 4)
     try:
         # Weights of this project's own kind have no VAEs, and their detector is another network.
         weights.spec("vae_a")
-        found, restored = _restore(
-            pixels, mask, weights, device, report, scratches, high_resolution
-        )
+        found, restored = _restore(pixels, mask, weights, on_progress, scratches, high_resolution)
         if not faces:
             return ReferenceResult(found, restored, [], restored)
         network: Network = "face_512" if high_resolution else "face_256"
-        done, final = _enhance_faces(restored, weights, network, device, report)
+        done, final = _enhance_faces(restored, weights, network, on_progress)
     except WeightFileError as error:
         raise WeightsError.of(error) from error
     return ReferenceResult(found, restored, done, final)
@@ -123,7 +109,6 @@ def _restore(
     pixels: Bytes,
     mask: Bytes | None,
     weights: NetworkSource,
-    device: torch.device | str,
     report: OnProgress,
     scratches: bool,
     high_resolution: bool,
@@ -136,16 +121,16 @@ def _restore(
         if mask is not None:
             found = steps.resize_mask(mask, pixels.shape[:2])
         else:
-            network = weights.load("detection", device)
+            network = weights.load("detection")
             assert isinstance(network, ScratchUNet)
-            found = steps.detect_scratches(pixels, network, device).mask
+            found = steps.detect_scratches(pixels, network).mask
         report("scratches", 1.0)
     report("restoration", 0.0)
     if found is None:
-        restoration = steps.restore_quality(steps.resize_for_quality(pixels), weights, device)
+        restoration = steps.restore_quality(steps.resize_for_quality(pixels), weights)
     else:
         restoration = steps.restore_scratches(
-            pixels, found, weights, device, high_resolution=high_resolution
+            pixels, found, weights, high_resolution=high_resolution
         )
     report("restoration", 1.0)
     return found, restoration.pixels
@@ -155,7 +140,6 @@ def _enhance_faces(
     restored: Bytes,
     weights: NetworkSource,
     name: Network,
-    device: torch.device | str,
     report: OnProgress,
 ) -> tuple[list[ReferenceFace], Bytes]:
     """Enhance every face found, then put them back one after the other."""
@@ -164,7 +148,7 @@ def _enhance_faces(
     report("faces", 1.0)
     if not landmarks:
         return [], restored
-    network = weights.load(name, device)
+    network = weights.load(name)
     assert isinstance(network, FaceGenerator)
     size = network.crop_size
     matrices = [face_steps.alignment(face_steps.five_points(points), size) for points in landmarks]
@@ -172,7 +156,7 @@ def _enhance_faces(
     for index, matrix in enumerate(matrices):
         report("enhancement", index / len(matrices))
         crop = face_steps.crop_face(restored, matrix, size)
-        done.append(ReferenceFace(crop, face_steps.enhance_face(crop, network, device)))
+        done.append(ReferenceFace(crop, face_steps.enhance_face(crop, network)))
     final = restored.astype(np.float64)
     for index, (matrix, face) in enumerate(zip(matrices, done, strict=True)):
         report("blending", index / len(matrices))

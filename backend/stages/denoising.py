@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from backend.monitor import Monitor
@@ -24,14 +22,8 @@ def denoise(image: Tensor, networks: Networks, monitor: Monitor) -> Tensor:
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    module = networks.model("denoising").module
-
-    def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
-        with part.watching(module):
-            return networks.run_model("denoising", *tiles)
-
     denoised, _ = run_tiled_as_memory_allows(
-        run,
+        networks.model_run("denoising"),
         [image],
         USUAL_TILES,
         channels=3,

@@ -147,8 +147,7 @@ def _enhance_with_model(
 ) -> AlignedFace:
     to_crop = align(face, FACE_CROP_SIZE, FFHQ_TEMPLATE * FACE_CROP_SIZE)
     before = cut_crop(color, to_crop, FACE_CROP_SIZE)
-    with monitor.watching(networks.model("faces").module):
-        y = networks.run_model("faces", _to_tensor(before))
+    y = networks.model_run("faces")([_to_tensor(before)], monitor)
     return AlignedFace(face.landmarks, to_crop, before, _to_crop(y))
 
 

@@ -43,14 +43,11 @@ def enlarge(picture: Picture, networks: Networks, monitor: Monitor) -> Picture:
     """
     color = visible_color(picture)
     with torch.inference_mode(), memory_errors_explained():
-        network = networks.model("enlargement")
-        scale = network.scale
+        model, scale = networks.model_run("enlargement"), networks.model("enlargement").scale
 
         def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
-            with part.watching(network.module):
-                larger = networks.run_model("enlargement", *tiles)
             # The pixels that one pixel became lie in its channels, so that tiles keep their size.
-            return pixel_unshuffle(larger, scale)
+            return pixel_unshuffle(model(tiles, part), scale)
 
         packed, _ = run_tiled_as_memory_allows(
             run,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -59,15 +57,9 @@ def fill(
 
 def _invented(image: Tensor, hole: Mask, networks: Networks, monitor: Monitor) -> Tensor:
     """Every pixel where `hole` is 1 as the inpainting model invents it."""
-    module = networks.model("inpainting").module
     mask = torch.from_numpy(hole.astype(np.float32))[None, None]
-
-    def run(tiles: Sequence[Tensor], part: Monitor) -> Tensor:
-        with part.watching(module):
-            return networks.run_model("inpainting", *tiles)
-
     filled, _ = run_tiled_as_memory_allows(
-        run,
+        networks.model_run("inpainting"),
         [image, mask],
         TILES,
         channels=3,

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from backend.cleaner import clean
 from backend.damage import HOLE_GROWTH, Filled
-from backend.geometry import Box
+from backend.geometry import Box, Size
 from backend.holes import hole_groups, paint_white
 from backend.images import Mask, bounding_box
 from backend.monitor import Monitor
 from backend.networks import Networks
 from backend.regions import CONTEXT, Patchwork, damaged_regions, whole_region
 from backend.restorer import Restorer
-from backend.tensors import dilate
+from backend.tensors import cut, dilate
 from backend.texture import photo_grain
 from backend.tone import match_tone
 from models.filling import fill_smoothly
@@ -83,11 +83,9 @@ def fill_holes(image: Tensor, hole: Mask, monitor: Monitor) -> Tensor:
     filled = image.clone()
     for box, own in hole_groups(hole):
         monitor.check()
-        rows, columns = box.slices
-        known = torch.from_numpy((hole[box.slices] > 0).astype(np.float32))[None, None]
-        smooth = fill_smoothly(image[..., rows, columns], known)
-        here = torch.from_numpy(own)
-        filled[..., rows, columns] = torch.where(here, smooth, filled[..., rows, columns])
+        unknown = torch.from_numpy((hole[box.slices] > 0).astype(np.float32))[None, None]
+        smooth, here = fill_smoothly(cut(image, box), unknown), cut(filled, box)
+        here.copy_(torch.where(torch.from_numpy(own), smooth, here))
     return filled
 
 
@@ -121,12 +119,11 @@ def repaired_part(
     box = bounding_box(damage)
     if networks.has("restoration"):
         # These weights keep the tone.
-        return restored[..., box.slices[0], box.slices[1]], box
-    region = box.grown(CONTEXT).clipped(Box(0, 0, damage.shape[1], damage.shape[0]).size)
-    rows, columns = region.slices
+        return cut(restored, box), box
+    region = box.grown(CONTEXT).clipped(Size(damage.shape[1], damage.shape[0]))
     known = (damage[region.slices] == 0).astype(np.float32)
-    made, seen = (_values(x[..., rows, columns]) for x in (restored, photo))
-    matched = match_tone(made, seen, known)[box.moved(-region.x0, -region.y0).slices]
+    made, seen = (_values(cut(x, region)) for x in (restored, photo))
+    matched = match_tone(made, seen, known)[box.within(region).slices]
     return torch.from_numpy(matched.copy()).permute(2, 0, 1)[None], box
 
 
@@ -148,7 +145,7 @@ def repair_scratches(
     """
     box, image, left = bounding_box(damage), filled.image, filled.left
     if not left.any():
-        return image[..., box.slices[0], box.slices[1]], box
+        return cut(image, box), box
     restorer, regions = None, [whole_region(damage, box)]
     # With the U-Net each restored pixel depends on its surroundings alone.
     is_local = networks.has("restoration")
@@ -161,11 +158,11 @@ def repair_scratches(
     for index, region in enumerate(regions):
         if not left[region.core.slices].any():
             continue
-        rows, columns = region.around.slices
-        part, hole = image[..., rows, columns], damage[region.around.slices]
+        around = region.around.slices
+        part, hole = cut(image, region.around), damage[around]
         restored, complete = restore_global(
             part,
-            left[region.around.slices],
+            left[around],
             networks,
             monitor.part(index, len(regions)),
             needed=region.needed,
@@ -174,7 +171,7 @@ def repair_scratches(
         )
         known = ((hole == 0) & (complete[0, 0].numpy() > 0)).astype(np.float32)
         matched = match_tone(_values(restored), _values(part), known)
-        patchwork.add(region, matched[region.core_within.slices])
+        patchwork.add(region, matched[region.core.within(region.around).slices])
         monitor.check()
     photo = _values(image)[box.slices]
     repaired = patchwork.finished(photo)

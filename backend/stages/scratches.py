@@ -209,8 +209,8 @@ def without_features(found: Mask, features: Mask) -> Mask:
     for label, count in zip(touching, inside, strict=True):
         x, y, width, height, area = (int(value) for value in boxes[label])
         if label > 0 and count > SPARED_SHARE * area:
-            rows, columns = Box(x, y, x + width, y + height).slices
-            kept[rows, columns][labels[rows, columns] == label] = 0
+            place = Box(x, y, x + width, y + height).slices
+            kept[place][labels[place] == label] = 0
     return kept
 
 

@@ -14,6 +14,7 @@ from backend.ground import find_ground
 from backend.lights import Lights
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.tensors import cut
 from backend.tint import is_tinted_print, keep_tint
 from models.tone_grid import apply_grid
 
@@ -54,7 +55,7 @@ def restore_tone(
     if ground is not None and ground.is_page:
         return
     box = Box(0, 0, width, height) if ground is None else ground.box_in(Size(width, height))
-    small = small_copy(image[..., box.slices[0], box.slices[1]], side).clamp(0, 1)
+    small = small_copy(cut(image, box), side).clamp(0, 1)
     if ground is not None:
         small = ground.hidden_in(small)
     is_tinted = is_tinted_print(small)

@@ -72,7 +72,6 @@ class Attention:
         trust: (1, 1, h, w), 1 or 0.
         device: where to compute.
         compute: type of the products; sums are float32.
-        largest_exact: see LARGEST_EXACT.
         elsewhere: where `cells` are a part of a map, the rest of it.
     """
 
@@ -83,7 +82,6 @@ class Attention:
         trust: Tensor,
         device: torch.device,
         compute: torch.dtype,
-        largest_exact: int = LARGEST_EXACT,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self._cells = cells
@@ -96,7 +94,7 @@ class Attention:
         self._value = (last @ g).to(device, torch.float32)
         self._value_bias = (last @ bias[1]).to(device, torch.float32)
         self._last_bias = bias[2].to(device, torch.float32)
-        self._is_exact = self._trusted.numel() <= largest_exact
+        self._is_exact = self._trusted.numel() <= LARGEST_EXACT
         self._near = _near_holes(block, trust)
         self._skips_far = block.reach is not None
         self._elsewhere = elsewhere

@@ -26,7 +26,7 @@ class Grid(NamedTuple):
 
     Attributes:
         size: cells along a patch's side.
-        down, across: patches along the map's sides; those at the border may be cut by it.
+        down, across: whole patches along the map's sides.
         height, width: of the map.
         is_hole: (down * across,) true where a patch is damaged.
     """
@@ -39,22 +39,12 @@ class Grid(NamedTuple):
     is_hole: Tensor
 
     @classmethod
-    def of(cls, touched: Tensor, size: int, *, only_whole: bool) -> Grid:
-        """Lay patches over (1, 1, h, w) `touched`, 1 on damaged cells.
-
-        Args:
-            touched: see above.
-            size: of a patch.
-            only_whole: leave out the patches that the border cuts.
-        """
+    def of(cls, touched: Tensor, size: int) -> Grid:
+        """Lay patches of `size` over (1, 1, h, w) `touched`, 1 on damaged cells."""
         height, width = touched.shape[2:]
-        if only_whole:
-            down, across = height // size, width // size
-            touched = touched[:, :, : down * size, : across * size]
-        else:
-            down, across = -(-height // size), -(-width // size)
-            touched = F.pad(touched, (0, -width % size, 0, -height % size), mode="replicate")
-        blocks = touched.cpu().float().reshape(down, size, across, size)
+        down, across = height // size, width // size
+        whole = touched[:, :, : down * size, : across * size]
+        blocks = whole.cpu().float().reshape(down, size, across, size)
         is_hole = (blocks.mean(dim=(1, 3)) > DAMAGED_PATCH_SHARE).flatten()
         return cls(size, down, across, height, width, is_hole)
 
@@ -70,32 +60,20 @@ class Grid(NamedTuple):
             yield range(first, min(first + count, self.down))
 
     def rows(self, band: range) -> Rows:
-        return Rows(band.start * self.size, min(band.stop * self.size, self.height))
+        return Rows(band.start * self.size, band.stop * self.size)
 
     def read(self, cells: Map, band: range) -> Tensor:
         """(patches, C * size * size) of a band."""
         strip = cells.read(self.rows(band))[..., : self.across * self.size]
-        missing = (
-            self.across * self.size - strip.shape[3],
-            len(band) * self.size - strip.shape[2],
-        )
-        if any(missing):
-            strip = _replicated(strip, *missing)
         shape = (-1, len(band), self.size, self.across, self.size)
         return strip.reshape(shape).permute(1, 3, 0, 2, 4).reshape(len(band) * self.across, -1)
 
     def write(self, cells: Map, band: range, patches: Tensor) -> None:
-        """Set a band to (patches, C * size * size); cells beyond the map are left out."""
+        """Set a band to (patches, C * size * size), and the cells beside the patches to zero."""
         shape = (len(band), self.across, -1, self.size, self.size)
         strip = patches.reshape(shape).permute(2, 0, 3, 1, 4)
         strip = strip.reshape(1, -1, len(band) * self.size, self.across * self.size)
-        rows = self.rows(band)
-        width = min(strip.shape[3], self.width)
-        whole = strip[:, :, : rows.length, :width]
-        if width < self.width:
-            beyond = cells.read(rows)[..., width:].to(whole)
-            whole = torch.cat([whole, beyond], dim=3)
-        cells.write(rows, whole)
+        cells.write(self.rows(band), F.pad(strip, (0, self.width - strip.shape[3])))
 
 
 def fill_patches(
@@ -112,7 +90,7 @@ def fill_patches(
     bounded; the time grows with the number of damaged patches times that of all.
 
     Args:
-        step: whose patch size, and treatment of the border.
+        step: whose patch size.
         cells: (1, C, h, w), its features.
         touched: (1, 1, h, w), 1 on damaged cells.
         device: where to compare.
@@ -120,7 +98,7 @@ def fill_patches(
         advance: told the multiplications done since the last call; may raise to stop.
     """
     size = step.module.patch_size
-    grid = Grid.of(touched, size, only_whole=step.original_border)
+    grid = Grid.of(touched, size)
     if not grid.has_copies:
         return
     holes = grid.is_hole.nonzero().squeeze(1)
@@ -130,14 +108,13 @@ def fill_patches(
         best = _most_similar(grid, cells, queries.to(compute), advance)
         del queries
         _scatter(grid, cells, some, _gather(grid, cells, best))
-    if step.original_border:
-        _blacken_border(grid, cells)
+    _blacken_border(grid, cells)
 
 
 def patches_cost(step: Patches, touched: Tensor, channels: int) -> float:
     """Multiplications of the comparisons for the whole map, roughly."""
     size = step.module.patch_size
-    grid = Grid.of(touched, size, only_whole=step.original_border)
+    grid = Grid.of(touched, size)
     holes = int(grid.is_hole.sum())
     return float(holes) * (grid.down * grid.across - holes) * channels * size * size
 
@@ -229,13 +206,3 @@ def _blacken_border(grid: Grid, cells: Map) -> None:
         strip[:, :, max(0, bottom - start) :] = 0
         strip[..., right:] = 0
         cells.write(rows, strip)
-
-
-def _replicated(strip: Tensor, right: int, below: int) -> Tensor:
-    """Repeat the last column and row of (1, C, h, w); F.pad does not know all types."""
-    if right:
-        last = strip[..., -1:].expand(*strip.shape[:3], right)
-        strip = torch.cat([strip, last], dim=3)
-    if below:
-        strip = torch.cat([strip, strip[:, :, -1:].expand(-1, -1, below, -1)], dim=2)
-    return strip

@@ -57,13 +57,11 @@ class Patches:
     Attributes:
         module: the block.
         steps: what makes the features.
-        original_border: see PatchAttention.
         parts: the last convolution cut in three: for the map, its features, and the damaged cells.
     """
 
     module: PatchAttention
     steps: list[AnyStep]
-    original_border: bool
     parts: tuple[Convolution, Convolution, Convolution] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,13 +76,12 @@ RowStep: TypeAlias = Convolution | Transposed | Pointwise
 AnyStep: TypeAlias = RowStep | Normalize | Residual | NonLocal | Patches
 
 
-def list_steps(*networks: nn.Module, original_border: bool = False) -> list[AnyStep]:
+def list_steps(*networks: nn.Module) -> list[AnyStep]:
     """The steps of networks that run one after the other.
 
     Args:
         networks: built from the layers of models.layers and torch's convolutions, activations,
             instance normalization without parameters, and reflecting padding.
-        original_border: see PatchAttention.
 
     Raises:
         TypeError: a layer of another kind.
@@ -97,7 +94,7 @@ def list_steps(*networks: nn.Module, original_border: bool = False) -> list[AnyS
             continue
         if padding and not isinstance(layer, nn.Conv2d):
             raise TypeError(f"Padding before {type(layer).__name__} cannot be streamed.")
-        steps.append(_make_step(layer, padding, original_border))
+        steps.append(_make_step(layer, padding))
         padding = 0
     return steps
 
@@ -120,7 +117,7 @@ def _part(whole: nn.Conv2d, start: int, stop: int) -> Convolution:
     return Convolution(part, 1, reflects=False)
 
 
-def _make_step(layer: nn.Module, padding: int, original_border: bool) -> AnyStep:
+def _make_step(layer: nn.Module, padding: int) -> AnyStep:
     if isinstance(layer, nn.Conv2d):
         return Convolution(layer, padding or int(layer.padding[0]), reflects=padding > 0)
     if isinstance(layer, nn.ConvTranspose2d):
@@ -134,5 +131,5 @@ def _make_step(layer: nn.Module, padding: int, original_border: bool) -> AnyStep
     if isinstance(layer, PartialNonLocalBlock):
         return NonLocal(layer, list_steps(layer.res_block))
     if isinstance(layer, PatchAttention):
-        return Patches(layer, list_steps(layer.res_block), original_border)
+        return Patches(layer, list_steps(layer.res_block))
     raise TypeError(f"{type(layer).__name__} cannot be streamed.")

@@ -28,7 +28,7 @@ from backend.synthesis.guess import guess_hole
 from backend.synthesis.patch_field import Incomplete
 from backend.synthesis.pyramid import synthesize
 from backend.synthesis.sizes import depth, enlarge, reduce
-from backend.tensors import dilate
+from backend.tensors import cut, dilate
 
 THICK, THICK_PART = 16, 120
 """Distance of a pixel from what is known from which on the damage is a large hole: in pixels, and
@@ -110,17 +110,16 @@ def fill_large_holes(
         part = monitor.part(index, len(blocks))
         monitor.check()
         around = _surroundings(box, Size(hole.shape[1], hole.shape[0]))
-        rows, columns = around.slices
-        box = box.moved(-around.x0, -around.y0)
-        damaged = torch.from_numpy(left[rows, columns] > 0)
-        large = damaged & _thick(torch.from_numpy(hole[rows, columns] > 0), thick)
+        box = box.within(around)
+        damaged = torch.from_numpy(left[around.slices] > 0)
+        large = damaged & _thick(torch.from_numpy(hole[around.slices] > 0), thick)
         large &= _inside(box.grown(BEYOND).clipped(around.size), large)
         if not bool(large.any()) or bool(damaged.all()):
             continue
         faces = find_faces() if faces is None else faces
-        near = [face.moved(-around.x0, -around.y0) for face in faces]
+        near = [face.within(around) for face in faces]
         usable = _usable(damaged, large, near)
-        here = _Part(filled[0, :, rows, columns], damaged, large, usable)
+        here = _Part(cut(filled[0], around), damaged, large, usable)
         found = networks.cache.get_all("large hole", here, partial(_fill, here, networks, part))
         if not found:
             continue
@@ -128,8 +127,8 @@ def fill_large_holes(
         if filled is image:
             filled, left = image.clone(), hole.copy()
         wanted = place & _inside(box, place)
-        filled[0, :, rows, columns][:, wanted] = values[:, wanted[place]]
-        left[rows, columns][wanted.numpy()] = 0
+        cut(filled[0], around)[:, wanted] = values[:, wanted[place]]
+        left[around.slices][wanted.numpy()] = 0
     return filled, damage if filled is image else left * damage
 
 

@@ -17,11 +17,11 @@ from tests.backend.networks import RandomWeights
 from tests.backend.restoring import CPU, photo
 
 
-def collected(cells: Tensor, block: PartialNonLocalBlock, trust: Tensor, **limits: int) -> Tensor:
+def collected(cells: Tensor, block: PartialNonLocalBlock, trust: Tensor) -> Tensor:
     shape = Shape(*cells.shape[1:])
     kept = MemoryMap(shape, torch.float32, CPU)
     kept.write(Rows(0, shape.height), cells)
-    found = Attention(block, kept, trust, CPU, torch.float32, **limits)
+    found = Attention(block, kept, trust, CPU, torch.float32)
     return torch.cat([strip for _, strip in found.strips(lambda _: None)], dim=2)
 
 
@@ -64,11 +64,12 @@ def test_limited_attention_is_close_to_the_exact_one(
     with torch.no_grad():
         cells = wide(vae.encode(image * 2 - 1))
         exact = collected(cells, block, trust)
+        monkeypatch.setattr(attention, "LARGEST_EXACT", 1000)
         monkeypatch.setattr(attention, "KEYS_BEYOND", 3600 // 24)
         monkeypatch.setattr(attention, "KEYS_FOR_STATISTICS", 3600 // 96)
-        limited = collected(cells, block, trust, largest_exact=1000)
+        limited = collected(cells, block, trust)
         monkeypatch.setattr(attention, "VOTERS", 0)
-        without_votes = collected(cells, block, trust, largest_exact=1000)
+        without_votes = collected(cells, block, trust)
     errors = [
         float((found - exact).abs().mean() / cells.abs().mean())
         for found in (limited, without_votes)

@@ -117,8 +117,8 @@ def test_only_the_high_resolution_mode_grows_the_mask() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[30, 30] = 255
     weights, photo = SmallWeights(), make_photo(64, 64)
-    grown = steps.restore_scratches(photo, mask, weights, "cpu", high_resolution=True)
-    as_given = steps.restore_scratches(photo, mask, weights, "cpu")
+    grown = steps.restore_scratches(photo, mask, weights, high_resolution=True)
+    as_given = steps.restore_scratches(photo, mask, weights)
     assert ((grown.mask > 0).sum(), (as_given.mask > 0).sum()) == (49, 1)
     assert (grown.hole[27:34, 27:34] == 255).all()
 
@@ -230,10 +230,13 @@ def test_progress_goes_through_the_stages_in_order() -> None:
 @pytest.mark.usefixtures("two_faces")
 def test_it_stops_between_any_two_steps(allowed: int) -> None:
     answers = iter([False] * allowed + [True])
+
+    def stop(*_: object) -> None:
+        if next(answers):
+            raise Cancelled("The restoration was stopped.")
+
     with pytest.raises(Cancelled):
-        reference_restore(
-            make_photo(96, 96), SmallWeights(), scratches=True, is_cancelled=lambda: next(answers)
-        )
+        reference_restore(make_photo(96, 96), SmallWeights(), scratches=True, on_progress=stop)
 
 
 @pytest.mark.parametrize(

@@ -129,11 +129,10 @@ def test_maps_in_files_give_the_whole_picture_and_leave_no_files(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("original_border", [False, True])
 @pytest.mark.parametrize("at_a_time", [1, 2**26])
 @pytest.mark.parametrize("size", [(96, 128), (100, 140), (40, 300)])
 def test_patches_are_copied_as_at_once_at_any_border_and_with_little_memory(
-    size: tuple[int, int], at_a_time: int, original_border: bool, monkeypatch: pytest.MonkeyPatch
+    size: tuple[int, int], at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patches, "LARGEST_QUERIES_BYTES", at_a_time)
     monkeypatch.setattr(patches, "_CELLS_AT_A_TIME", 100)
@@ -143,9 +142,9 @@ def test_patches_are_copied_as_at_once_at_any_border_and_with_little_memory(
     mask = torch.zeros(1, 1, *size)
     mask[..., 4:30, 15:72] = 1
     mask[..., -16:, -20:] = 1
-    z = mapping(vae.encode(x), mask, original_border=original_border)
+    z = mapping(vae.encode(x), mask)
     modules, plan = Modules(vae, mapping, vae), Plan(CPU, strip_bytes=3000)
-    result = stream(modules, x, mask, plan, lambda _: None, original_border=original_border).picture
+    result = stream(modules, x, mask, plan, lambda _: None).picture
     torch.testing.assert_close(result, vae.decode(z), rtol=0, atol=EXACT)
     unfilled = vae.decode(mapping(vae.encode(x), torch.zeros_like(mask)))
     assert float((result - unfilled).abs().max()) > 100 * EXACT

@@ -174,34 +174,18 @@ def test_patch_attention_equals_copying_patches_one_by_one(
     with torch.no_grad():
         composed = naive_patches(attention.res_block(z), damaged, size)
         expected = attention.F_Combine(torch.cat([z, composed, damaged], dim=1))
-        original = attention(z, mask, original_border=True)
-        default = attention(z, mask)
-    torch.testing.assert_close(original, expected, rtol=0, atol=1e-12)
-    if height % size == 0 and width % size == 0:
-        torch.testing.assert_close(default, expected, rtol=0, atol=1e-12)
+        result = attention(z, mask)
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-12)
 
 
-def test_by_default_no_zero_strip_appears_at_the_border() -> None:
-    torch.manual_seed(1)
-    attention = PatchAttention(6, patch_size=8).double()
-    features = torch.rand(1, 6, 20, 21, dtype=torch.double) + 1
-    damaged = torch.zeros(1, 1, 20, 21, dtype=torch.double)
-    damaged[..., :8, :8] = 1
-    assert (attention._compose(features, damaged, False) >= 1).all()
-    assert (attention._compose(features, damaged, True)[..., 16:, :] == 0).all()
-
-
-@pytest.mark.parametrize("original_border", [False, True])
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_patches_pass_when_nothing_or_everything_is_damaged(
-    value: float, original_border: bool
-) -> None:
+def test_patches_pass_when_nothing_or_everything_is_damaged(value: float) -> None:
     attention = PatchAttention(6, patch_size=4)
     z, mask = torch.randn(2, 6, 9, 10), torch.full((2, 1, 36, 40), value)
     with torch.no_grad():
         damaged = torch.full((2, 1, 9, 10), value)
         passed = attention.F_Combine(torch.cat([z, attention.res_block(z), damaged], dim=1))
-        result = attention(z, mask, original_border=original_border)
+        result = attention(z, mask)
     torch.testing.assert_close(result, passed)
 
 

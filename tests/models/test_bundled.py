@@ -27,7 +27,7 @@ def test_what_is_saved_comes_back_within_half_precision(tmp_path: Path) -> None:
     save_bundled(module, spec, path)
     assert read_spec(path) == spec
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    weights = loading.WeightSet("test", {"detection": (spec, loading._Source(path))})
+    weights = loading.WeightSet("test", {"detection": loading.Source(path, spec)})
     loaded = weights.load("detection").state_dict()
     for key, value in module.state_dict().items():
         assert loaded[key].dtype == value.dtype
