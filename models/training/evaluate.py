@@ -7,6 +7,7 @@ folder of pictures; "ours" are the stages of the backend, as users run them.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -44,32 +45,36 @@ def main() -> None:
     methods: dict[str, Repair] = {"input": unchanged, "classical": classical}
     methods |= {name: ours(networks) for name, networks in sets.items()}
     report = Report(chosen.output, "Evaluation of the weights " + ", ".join(sets))
+    labels = load_labels("val")
+
+    @cache
+    def old_photos() -> LabelledPhotos:
+        return LabelledPhotos([old_folder], LONGEST_SIDE_OF_SHEETS, labels)
+
     if "detection" in chosen.only:
-        old, labels = PicturePool([old_folder], LONGEST_SIDE), load_labels("val")
-        whole = LabelledPhotos([old_folder], LONGEST_SIDE_OF_SHEETS, labels)
-        lifted = lift_damage(whole)
+        old, lifted = PicturePool([old_folder], LONGEST_SIDE), lift_damage(old_photos())
         for name, networks in sets.items():
             detection.report_detection(report, name, networks, photos, old, sprites, lifted)
-            detection.report_real_damage(report, name, networks, whole, labels)
+            detection.report_real_damage(report, name, networks, old_photos(), labels)
     if "restoration" in chosen.only:
+        # Clean photos are enough for all the other presets.
+        lifted = lift_damage(old_photos()) if old_folder.is_dir() else []
         alone = Options(cleaning=False, tone=False)
         repairs = {f"{name}, damage alone": ours(n, alone) for name, n in sets.items()}
-        restoration.report_restoration(report, methods, repairs, photos, sprites, distance)
+        restoration.report_restoration(report, methods, repairs, photos, sprites, lifted, distance)
     if "faces" in chosen.only:
         crops = faces.open_faces(chosen.faces or chosen.data / "val" / "faces")
         for name, networks in sets.items():
             faces.report_faces(report, name, networks, crops, distance)
-            blended.report_blended(
-                report, name, networks, PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
-            )
+            blended.report_blended(report, name, networks, old_photos())
     if "sheets" in chosen.only:
-        old = PicturePool([old_folder], LONGEST_SIDE_OF_SHEETS)
+        whole = old_photos()
         for name, networks in sets.items():
-            detection.sheet_of_old_photos(report, networks, old, f"Found on old photos, {name}")
-            images = [from_bgr(levels) for levels in old.pictures]
+            detection.sheet_of_old_photos(report, networks, whole, f"Found on old photos, {name}")
+            images = [from_bgr(levels) for levels in whole.pictures]
             found = [detection.claim(i, damage_map(i, networks), networks) for i in images]
             title = f"Restored old photos, {name}"
-            restoration.sheet_of_restored(report, ours(networks), old, found, title)
+            restoration.sheet_of_restored(report, ours(networks), whole, found, title)
         restoration.sheet_of_degraded(report, methods, photos, sprites, 10)
     print(f"\nThe report is {chosen.output / 'report.md'}")
 

@@ -24,6 +24,7 @@ from models.grain_level import grain_map
 from models.registry import ModelSpec
 from models.training import losses
 from models.training.card import export_weights
+from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, Sample, as_tensor
 from models.training.degradations import noise, recipe
 from models.training.degradations.aging import Aging
@@ -34,6 +35,7 @@ from models.training.degradations.marks import Sprites, draw_marks, load_sprites
 from models.training.degradations.painting import add_marks
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
+from models.training.transplants import Transplant, draw_transplants, lift_damage
 
 INFERENCE = {"residual": True, "hole": "filled", "multiple": 16}
 
@@ -43,6 +45,10 @@ SHARES = (0.25, 0.4, 0.35)
 FURTHER_GRAIN = 0.4
 """Share of the pictures of the second kind that get grain as strong and coarse as large scans have,
 beside what the recipe does."""
+
+
+LIFTED = 0.25
+"""Share of the marked pictures whose marks are lifted off old photos; the others are drawn."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +81,29 @@ class RestorationConfig(LoopConfig):
 
 
 def draw_sample(
-    rng: np.random.Generator, photos: PicturePool, old: PicturePool, sprites: Sprites, crop: int
+    rng: np.random.Generator,
+    photos: PicturePool,
+    old: PicturePool,
+    sprites: Sprites,
+    lifted: list[list[Transplant]],
+    crop: int,
 ) -> Sample:
     """A crop and marks that are still to be laid over it.
 
     A third of the crops are real old photos: what a restoration must not take for grain is the
     texture of their cloth, stone, leaves and hair. They are reduced, so that their own grain is
     gone; else it would be wanted in one picture and damage in the next.
+
+    Real damage is far fainter than what is drawn: most of the picture can still be seen through it.
     """
     is_old = rng.random() < 0.35
     image = old.crop(rng, crop, (0.3, 0.6)) if is_old else photos.crop(rng, crop, (0.35, 1.0))
     marks = torch.zeros(4, crop, crop)
     if rng.random() < 0.85:
-        paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
+        if lifted and rng.random() < LIFTED:
+            paint = draw_transplants((crop, crop), rng, lifted)
+        else:
+            paint = draw_marks((crop, crop), rng, sprites, amount=rng.uniform(0.3, 1.5))
         marks = torch.from_numpy(paint.as_array())
     selection = torch.from_numpy(draw_selection((crop, crop), rng))
     return {"image": as_tensor(image), "marks": marks, "selection": selection}
@@ -180,11 +196,14 @@ def export(module: nn.Module, progress: Progress, settings: Settings[Restoration
 def open_data(data: Path, crop: int) -> partial[Sample]:
     """The function that draws samples from the training folders."""
     folder = data / "train"
+    labelled = LabelledPhotos([folder / "old"], 1024, load_labels("train"))
     return partial(
         draw_sample,
         photos=PicturePool([folder / "photos", folder / "faces"], 1024),
+        # Not the labelled ones, which prefer damaged places: what is wanted would be damaged.
         old=PicturePool([folder / "old"], 1024),
         sprites=load_sprites(folder / "damage", "train"),
+        lifted=lift_damage(labelled),
         crop=crop,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,13 +24,22 @@ from models.training.degradations.marks import (
     draw_marks,
 )
 from models.training.degradations.painting import add_marks, lay_over
+from models.training.transplants import Transplant, draw_transplants
 
 DrawMarks = Callable[[tuple[int, int], np.random.Generator], Paint]
 """Damage for a picture of (H, W) pixels."""
 
-Preset = Literal["original", "photo", "paper", "shading", "scratches", "torn"]
-PRESETS: tuple[Preset, ...] = ("original", "photo", "paper", "shading", "scratches", "torn")
-DAMAGE_ALONE: tuple[Preset, ...] = ("scratches", "torn")
+Preset = Literal["original", "photo", "paper", "shading", "scratches", "torn", "lifted"]
+PRESETS: tuple[Preset, ...] = (
+    "original",
+    "photo",
+    "paper",
+    "shading",
+    "scratches",
+    "torn",
+    "lifted",
+)
+DAMAGE_ALONE: tuple[Preset, ...] = ("scratches", "torn", "lifted")
 
 # Different from every seed of training, whose seeds begin with the run's own small number.
 _SEED = 7700
@@ -56,8 +65,20 @@ class Degraded:
     unsure: ByteArray
 
 
-def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> Iterator[Degraded]:
-    """Each picture of the pool, degraded by a recipe; "scratches" are marks alone, "torn" holes."""
+def degraded_pictures(
+    pool: PicturePool,
+    preset: Preset,
+    sprites: Sprites,
+    lifted: Sequence[Sequence[Transplant]] = (),
+) -> Iterator[Degraded]:
+    """Each picture of the pool, degraded by a recipe.
+
+    Args:
+        pool: clean pictures.
+        preset: "scratches" are drawn marks alone, "torn" holes, "lifted" real damage.
+        sprites: for the drawn marks.
+        lifted: the real damage; needed for that preset only.
+    """
     for number, levels in enumerate(pool.pictures):
         seed = [_SEED, PRESETS.index(preset), number]
         dice = Dice(seed)
@@ -68,7 +89,11 @@ def degraded_pictures(pool: PicturePool, preset: Preset, sprites: Sprites) -> It
         if preset == "torn":
             yield _finished(clean, torn(clean, rng))
             continue
-        drawn = draw_marks(levels.shape[:2], rng, sprites)
+        drawn = (
+            draw_transplants(levels.shape[:2], rng, lifted)
+            if preset == "lifted"
+            else draw_marks(levels.shape[:2], rng, sprites)
+        )
         if preset == "paper":
             share = rng.uniform(*recipe.PAPER_HOLES)
             drawn.add(draw_holes(levels.shape[:2], rng, share), np.ones(3), "hole")

@@ -23,6 +23,7 @@ from models.training.evaluation.pictures import (
     degraded_pictures,
 )
 from models.training.evaluation.report import Report, Table, fitted, zoomed
+from models.training.transplants import Transplant
 
 Methods = dict[str, Repair]
 
@@ -33,6 +34,7 @@ _TEXTS: dict[Preset, str] = {
     "shading": "Complex shading alone: fading, clouds, vignettes, casts, yellowing, stains.",
     "scratches": "Known marks alone on otherwise clean pictures.",
     "torn": "A lost corner, a wide fold and a hole, known, on otherwise clean pictures.",
+    "lifted": "Known damage lifted off the old photos for tests, on otherwise clean pictures.",
 }
 
 
@@ -42,6 +44,7 @@ def report_restoration(
     repairs: Methods,
     photos: PicturePool,
     sprites: Sprites,
+    lifted: Sequence[Sequence[Transplant]],
     distance: PerceptualDistance,
 ) -> None:
     """One table for each preset, and one for clean pictures.
@@ -49,9 +52,12 @@ def report_restoration(
     Args:
         methods: what restores whole pictures.
         repairs: what changes the damage alone; judged where there is nothing but damage.
+        lifted: damage of old photos that are not trained on; empty leaves its preset out.
     """
     for preset in PRESETS:
-        pictures = list(degraded_pictures(photos, preset, sprites))
+        if preset == "lifted" and not lifted:
+            continue
+        pictures = list(degraded_pictures(photos, preset, sprites, lifted))
         chosen = {**methods, "Telea": telea, **repairs} if preset in DAMAGE_ALONE else methods
         table = Table(["method", "PSNR", "SSIM", "perceptual", "PSNR inside", "PSNR outside"])
         for name, repair in chosen.items():

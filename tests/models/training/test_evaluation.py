@@ -38,6 +38,7 @@ from models.training.evaluation.pictures import (
     scanned_prints,
 )
 from models.training.evaluation.report import Report, Table, fitted, overlaid, zoomed
+from models.training.transplants import Transplant
 from tests.backend.networks import random_networks
 from tests.backend.photos import portrait
 
@@ -102,7 +103,8 @@ def test_the_area_under_the_curve_of_a_perfect_and_a_useless_map() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_same_seeds_give_the_same_pictures(preset: Preset, pool: PicturePool) -> None:
-    first, again = (list(degraded_pictures(pool, preset, {})) for _ in range(2))
+    speck = Transplant(np.full((9, 9), 0.8, np.float32), np.zeros((9, 9), np.float32))
+    first, again = (list(degraded_pictures(pool, preset, {}, [[speck]])) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.degraded, b.degraded)
         assert a.clean.shape == a.degraded.shape == (72, 96, 3)

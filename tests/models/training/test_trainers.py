@@ -108,7 +108,12 @@ def test_the_restoration_is_given_filled_holes_and_asked_for_the_same_tone(
     photos: PicturePool,
 ) -> None:
     draw = partial(
-        train_restoration.draw_sample, photos=photos, old=photos, sprites={"hair": []}, crop=64
+        train_restoration.draw_sample,
+        photos=photos,
+        old=photos,
+        sprites={"hair": []},
+        lifted=[],
+        crop=64,
     )
     batch = next(stream(draw, train_restoration.finish_batch))
     assert batch["filled"].shape == batch["photo"].shape == batch["target"].shape == (4, 3, 64, 64)
