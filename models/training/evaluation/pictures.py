@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
 from models.training.datasets import PicturePool, as_tensor, from_bgr
@@ -109,6 +110,9 @@ def degraded_pictures(
         else:
             aging = Aging.of(clean)
             add_marks(aging, paint)
+        if preset == "lifted":
+            # Its rim is too faint to be seen and damaged as well: what is found is grown as much.
+            aging.mask = F.max_pool2d(aging.mask, 3, 1, 1)
         yield _finished(clean, aging)
 
 
