@@ -20,9 +20,18 @@ NEAR = 0.02
 LEAST_NEAR = 6.0
 """The same in pixels."""
 
-ON_LINES, COVERED = 0.95, 0.7
-"""Share of a finding that lies on the four lines, and share of each line that is found, at least:
-what crosses the picture besides is damage, and it is repaired with all that hangs on it."""
+LEAST_PIECE = 0.1
+"""Share of the picture's short side from which a finding is looked at: faint lines break."""
+
+ON_LINES = 0.95
+"""Share of a finding that lies on the four lines, at least: what crosses the picture besides is
+damage, and it is repaired with all that hangs on it."""
+
+COVERED, BARELY = 0.7, 0.12
+"""Share of two opposite lines that is found, at least, and of the other two: no pair of scratches
+begins and ends at the same heights and turns the corners, too."""
+
+Points = npt.NDArray[np.float32]
 
 
 def printed_frames(found: Mask) -> npt.NDArray[np.bool_]:
@@ -30,32 +39,47 @@ def printed_frames(found: Mask) -> npt.NDArray[np.bool_]:
     frames = np.zeros(found.shape, dtype=np.bool_)
     if not found.any():
         return frames
+    short_side = min(found.shape)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(found)
-    least = LEAST_SIDE * min(found.shape)
-    sides = boxes[1:, cv2.CC_STAT_WIDTH], boxes[1:, cv2.CC_STAT_HEIGHT]
-    for label in np.flatnonzero(np.minimum(*sides) >= least) + 1:
-        place = np.asarray(labels) == label
-        rows, columns = np.nonzero(place)
-        if _is_frame(np.column_stack([columns, rows]).astype(np.float32), least):
-            frames |= place
+    extents = np.maximum(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    long = np.flatnonzero(extents >= LEAST_PIECE * short_side)
+    pieces = {label: _points(np.asarray(labels) == label) for label in long[long > 0].tolist()}
+    # From the outer to the inner one, if there are two.
+    while members := _frame_of(pieces, LEAST_SIDE * short_side):
+        frames |= np.isin(labels, members)
+        for label in members:
+            del pieces[label]
     return frames
 
 
-def _is_frame(points: npt.NDArray[np.float32], least: float) -> bool:
-    """Whether (N, 2) pixels, x and y, lie on all sides of a rectangle and nowhere else."""
-    middle, size, angle = cv2.minAreaRect(points)
+def _points(place: npt.NDArray[np.bool_]) -> Points:
+    """(N, 2), x and y of the pixels of (H, W)."""
+    rows, columns = np.nonzero(place)
+    return np.column_stack([columns, rows]).astype(np.float32)
+
+
+def _frame_of(pieces: dict[int, Points], least: float) -> list[int]:
+    """Those of the pieces that lie on all four sides of the rectangle around them, if any do."""
+    if not pieces:
+        return []
+    middle, size, angle = cv2.minAreaRect(np.concatenate(list(pieces.values())))
     if min(size) < least:
-        return False
+        return []
     turn = np.deg2rad(angle)
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    places = (points - middle) @ axes + np.array(size) / 2
     near = max(LEAST_NEAR, NEAR * min(size))
-    on_lines = np.zeros(len(points), dtype=np.bool_)
-    for axis in (0, 1):
-        for distance in (places[:, axis], size[axis] - places[:, axis]):
-            on_line = distance <= near
-            along = np.unique(np.round(places[on_line, 1 - axis]))
-            if len(along) < COVERED * size[1 - axis]:
-                return False
-            on_lines |= on_line
-    return bool(on_lines.mean() >= ON_LINES)
+    members, along = [], [[np.zeros(0)] for _ in range(4)]
+    for label, points in pieces.items():
+        places = (points - middle) @ axes + np.array(size) / 2
+        distances = np.column_stack([places, size - places])
+        if (distances.min(axis=1) > near).mean() > 1 - ON_LINES:
+            continue
+        members.append(label)
+        for side in range(4):
+            along[side].append(places[distances[:, side] <= near, 1 - side % 2])
+    covered = [
+        len(np.unique(np.round(np.concatenate(parts)))) / size[1 - side % 2]
+        for side, parts in enumerate(along)
+    ]
+    pairs = sorted(min(covered[side], covered[side + 2]) for side in (0, 1))
+    return members if pairs[0] >= BARELY and pairs[1] >= COVERED else []

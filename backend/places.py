@@ -112,7 +112,7 @@ class Places:
         """(N,), the verdict from which each counts as damaged where `threshold` is the usual one.
 
         A wide place takes more: half a head that is gone is worse than a stain that stays. Of drawn
-        damage as wide 99 % gets as much.
+        damage as wide 98 % got 0.8 and more.
         """
         radius = np.exp(self.features[:, FEATURES.index("radius")]) - 0.5
         # Where thin lines cross it is wide, too.

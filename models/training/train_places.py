@@ -41,7 +41,7 @@ from models.training.loop import LoopConfig, Player, Progress, Training
 from models.training.settings import Settings, parse_settings
 from models.training.transplants import draw_transplants, lift_damage
 
-INFERENCE = {"least": 0.4, "threshold": 0.55}
+INFERENCE = {"least": 0.4, "threshold": 0.6}
 
 # Pixels that a finding may lie beside a labelled piece of damage, whose edges nobody draws exactly.
 _TOLERANCE = np.ones((5, 5), np.uint8)
@@ -52,7 +52,7 @@ _DAMAGED_SHARE, _UNKNOWN_SHARE, _LEAST_AREA = 0.3, 0.3, 3
 
 # Drawn marks outnumber real damage by far, and are not quite like it; what is lifted off one photo
 # and laid over another is real, but in a strange place.
-_WEIGHT_OF_DRAWN, _WEIGHT_OF_LIFTED, _WEIGHT_OF_LOOKALIKES = 0.1, 0.5, 2.0
+_WEIGHT_OF_DRAWN, _WEIGHT_OF_LIFTED, _WEIGHT_OF_LOOKALIKES = 0.1, 0.5, 1.0
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,16 @@ def test_a_printed_frame_is_found_however_it_was_scanned(turn: float) -> None:
     assert np.array_equal(printed_frames(both), both > 0)
 
 
-def test_a_frame_with_a_gap_is_one_and_a_scratch_within_it_none() -> None:
+def test_a_frame_of_which_pieces_are_found_is_one_and_a_scratch_within_it_none() -> None:
     frame = drawn(FRAME)
-    frame[:, 100:140] = 0
-    frame[60:340, 150:152] = 255
-    # Two halves, each with three sides, are none; joined at the top, they are.
-    assert not printed_frames(frame).any()
-    frame[49:52, 100:140] = 255
-    expected = frame > 0
-    expected[60:340, 150:152] = False
-    assert np.array_equal(printed_frames(frame), expected)
+    frame[:, 90:200] = 0
+    scratch = np.zeros_like(frame)
+    scratch[80:300, 150:152] = 255
+    assert np.array_equal(printed_frames(frame | scratch), frame > 0)
+
+
+def test_two_scratches_side_by_side_are_no_frame() -> None:
+    assert not printed_frames(drawn(FRAME[:2], closed=False) | drawn(FRAME[2:], closed=False)).any()
 
 
 @pytest.mark.parametrize(

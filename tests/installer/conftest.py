@@ -197,7 +197,7 @@ def make_user(tmp_path: Path) -> User:
     shutil.copytree(CHECKOUT / "backend/downloads", checkout / "backend/downloads", ignore=ignored)
     for place in (
         *("models/__init__.py", "models/registry.py", "README.md", "LICENSE"),
-        "backend/errors.py",
+        *("backend/errors.py", "backend/loopback.py"),
     ):
         shutil.copyfile(CHECKOUT / place, checkout / place)
     shutil.copyfile(CHECKOUT / "models" / "manifest.json", checkout / "models" / "manifest.json")

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "pixel-shape": "the wire has no other",
     "pixel-type": "the wire has no other",
     "run-folder": "said where the program is started",
+    "no-home": "said where the program is started",
     "system-refused": "for photos and folders that the command line names",
     "http": "a path that the plug-in does not ask for",
     "length": "for who has no token",
