@@ -5,10 +5,13 @@ Each side looks like a scratch, but no scratch goes around a photo in a rectangl
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.geometry import Box
 from backend.images import Mask
 
 LEAST_SIDE = 0.3
@@ -43,7 +46,7 @@ def printed_frames(found: Mask) -> npt.NDArray[np.bool_]:
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(found)
     extents = np.maximum(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
     long = np.flatnonzero(extents >= LEAST_PIECE * short_side)
-    pieces = {label: _points(np.asarray(labels) == label) for label in long[long > 0].tolist()}
+    pieces = {label: _points(labels, label, boxes[label]) for label in long[long > 0].tolist()}
     # From the outer to the inner one, if there are two.
     while members := _frame_of(pieces, LEAST_SIDE * short_side):
         frames |= np.isin(labels, members)
@@ -52,14 +55,20 @@ def printed_frames(found: Mask) -> npt.NDArray[np.bool_]:
     return frames
 
 
-def _points(place: npt.NDArray[np.bool_]) -> Points:
-    """(N, 2), x and y of the pixels of (H, W)."""
-    rows, columns = np.nonzero(place)
-    return np.column_stack([columns, rows]).astype(np.float32)
+def _points(labels: npt.NDArray[Any], label: int, figures: npt.NDArray[Any]) -> Points:
+    """(N, 2), x and y in pixels, of a number in (H, W) `labels`; OpenCV's figures say where."""
+    x, y, width, height = (int(value) for value in figures[:4])
+    rows, columns = np.nonzero(labels[Box(x, y, x + width, y + height).slices] == label)
+    return np.column_stack([columns + x, rows + y]).astype(np.float32)
 
 
 def _frame_of(pieces: dict[int, Points], least: float) -> list[int]:
-    """Those of the pieces that lie on all four sides of the rectangle around them, if any do."""
+    """Those of the pieces that lie on all four sides of the rectangle around them, if any do.
+
+    Args:
+        pieces: (N, 2) each, x and y in pixels, by their number.
+        least: pixels that the rectangle's short side has, at least.
+    """
     if not pieces:
         return []
     middle, size, angle = cv2.minAreaRect(np.concatenate(list(pieces.values())))

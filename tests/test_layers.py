@@ -110,7 +110,7 @@ TORCH_PLACES = (
     "backend/assembly.py",
     "backend/damage.py",
     "backend/ground.py",
-    "backend/lights.py",
+    "backend/soft_clip.py",
     "backend/texture.py",
     "backend/transparency.py",
     "backend/whole_picture.py",

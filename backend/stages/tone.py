@@ -11,9 +11,9 @@ from torch import Tensor
 from backend.device import run_at_once
 from backend.geometry import Box, Size
 from backend.ground import find_ground
-from backend.lights import Lights
 from backend.monitor import Monitor
 from backend.networks import Networks
+from backend.soft_clip import SoftClip
 from backend.tensors import cut
 from backend.tint import is_tinted_print, keep_tint
 from models.tone_grid import apply_grid
@@ -64,14 +64,14 @@ def restore_tone(
         grid = run_at_once(network, x, networks.device).float().cpu()
     # A grid holds changes from the identity, so a share of it makes a share of the change.
     grid *= _needed(small, _changed(small, grid, is_tinted))
-    lights = Lights.of(_changed(small, grid, is_tinted))
+    clip = SoftClip.of(_changed(small, grid, is_tinted))
     columns = _shares(0, width, box.x0, box.x1)
     for top in range(0, height, STRIP_ROWS):
         monitor.advance(top / height)
         bottom = min(height, top + STRIP_ROWS)
         strip = image[:, :, top:bottom]
         rows = _shares(top, bottom, box.y0, box.y1)
-        changed = lights.kept(_changed(strip, grid, is_tinted, rows, columns))
+        changed = clip.apply(_changed(strip, grid, is_tinted, rows, columns))
         changed = torch.lerp(strip, changed, strength)
         if ground is not None:
             changed = torch.lerp(changed, strip, ground.share_of(strip, top, height))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.lights import KNEE, Lights
 from backend.networks import Networks
+from backend.soft_clip import KNEE, SoftClip
 from backend.stages import tone
 from backend.stages.tone import restore_tone
 from tests.backend.networks import random_networks
@@ -25,7 +25,7 @@ def test_what_goes_beyond_black_and_white_is_bent_back_in_its_order(
     first: float, last: float
 ) -> None:
     changed = ramp(first, last)
-    kept = Lights.of(changed).kept(changed)
+    kept = SoftClip.of(changed).apply(changed)
     steps = kept[0, 0, 0].diff()
     assert float(steps[2:-2].min()) > 0.05 * float(steps.max())
     assert -0.01 < float(kept.min()) < 0.01
@@ -37,7 +37,7 @@ def test_what_goes_beyond_black_and_white_is_bent_back_in_its_order(
 def test_a_picture_within_the_range_and_a_thin_black_border_change_nothing() -> None:
     changed = ramp(0.0, 1.0)
     changed[..., 0] = -0.3
-    assert torch.equal(Lights.of(changed).kept(changed), changed)
+    assert torch.equal(SoftClip.of(changed).apply(changed), changed)
 
 
 @pytest.mark.parametrize("shift", [-0.5, 0.5])

@@ -1,4 +1,4 @@
-"""Shadows and highlights that a change of tone would push out of what a picture can hold."""
+"""Soft clipping: shadows and highlights that a change of tone pushes out of range are bent back."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ darkest tones would all become one."""
 
 
 @dataclass(frozen=True)
-class Lights:
+class SoftClip:
     """How far a changed picture goes beyond [0, 1] at either end, each at least 0."""
 
     below: float
     above: float
 
     @staticmethod
-    def of(changed: Tensor) -> Lights:
+    def of(changed: Tensor) -> SoftClip:
         """Those of a small copy (1, 3, h, w)."""
         light = luminance(changed).flatten()
         low, high = torch.quantile(light, torch.tensor([RARE, 1 - RARE])).tolist()
-        return Lights(*(min(MOST_BEYOND, max(0.0, beyond)) for beyond in (-low, high - 1)))
+        return SoftClip(*(min(MOST_BEYOND, max(0.0, beyond)) for beyond in (-low, high - 1)))
 
-    def kept(self, changed: Tensor) -> Tensor:
+    def apply(self, changed: Tensor) -> Tensor:
         """The picture (1, 3, H, W) with its shadows and highlights in [0, 1], in their order.
 
         Nothing changes between the knees, nor where nothing goes beyond.
