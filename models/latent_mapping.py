@@ -113,6 +113,7 @@ class HighResolutionMapping(nn.Module):
         self.after_NL = nn.Sequential(*make_blocks(), *_make_narrowing(latent_channels, width))
 
     def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+        """Map z (B, L, h, w) with mask (B, 1, H, W) to (B, L, h, w)."""
         x = self.before_NL(z)  # (B, width, h, w)
         x = self.NL_scale_1(x, mask)
         x = self.res_block_1(x)

@@ -227,8 +227,9 @@ def read_mask_layer(source: Gimp.Layer) -> bytes | None:
     size = (source.get_width(), source.get_height())
     area = (source_x - mask_x, source_y - mask_y, *size)
     with shown(mask) as layer:
-        painted = pixels.read(layer, area, pixels.pixel_format(layer, 3, 8))
-        values = brightest([painted[channel::3] for channel in range(3)])
+        count = 1 if layer.is_gray() else 3
+        painted = pixels.read(layer, area, pixels.pixel_format(layer, count, 8))
+        values = brightest([painted[channel::count] for channel in range(count)])
         if not layer.has_alpha():
             return values
         alpha = pixels.alpha_of(pixels.read(layer, area, pixels.pixel_format(layer, 2, 8)), 2, 8)
