@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from backend.precision import fast_type
 from models.training.datasets import Batch, DrawSample, FinishBatch, batches
 
 
@@ -131,7 +132,7 @@ class Training:
         self.module = module.to(self.device).train()
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.module).eval()
-        self.reduced = computes_bfloat16(self.device)
+        self.reduced = fast_type(self.device) == torch.bfloat16
         self.optimisers = [
             torch.optim.Adam(p.parameters(self.module), lr=config.learning_rate, betas=p.betas)
             for p in players
@@ -251,10 +252,3 @@ class Training:
         for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(values)
         self.progress = Progress(**state["progress"])
-
-
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether the device has units for bfloat16."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

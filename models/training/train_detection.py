@@ -24,7 +24,12 @@ from models.training.degradations.aging import Aging
 from models.training.degradations.dice import Dice
 from models.training.degradations.fields import luminance
 from models.training.degradations.lookalikes import add_print_edges, draw_lookalikes
-from models.training.degradations.marks import Sprites, draw_marks, load_sprites
+from models.training.degradations.marks import (
+    Sprites,
+    draw_lines,
+    draw_marks,
+    load_sprites,
+)
 from models.training.degradations.painting import add_marks, lay_over
 from models.training.loop import LoopConfig, Player, Progress, Training, begin_with
 from models.training.settings import Settings, parse_settings
@@ -76,8 +81,8 @@ def draw_sample(
     """A crop, the damage it has, lookalikes and marks that are still to be laid over it.
 
     Half of the crops are real old photos, with the damage that is labelled: clothes lines, window
-    frames, railings and spokes of their time are what a detector must learn to leave alone. Most
-    get no marks besides, since most old photos have few. Half of the marks are real, too.
+    frames, railings and spokes of their time are what a detector must learn to leave alone. Many
+    get no marks besides, since most old photos have few. Two fifths of the marks are real, too.
     """
     shape = (crop, crop)
     is_old = rng.random() < 0.55
@@ -94,8 +99,11 @@ def draw_sample(
         if rng.random() < 0.5:
             add_print_edges(drawn, shape, rng)
         lookalikes = torch.from_numpy(drawn.as_array())
-    if rng.random() < (0.45 if is_old else 0.8):
-        if lifted and rng.random() < 0.5:
+    if rng.random() < (0.55 if is_old else 0.8):
+        kind = rng.random()
+        if kind < 0.25:
+            paint = draw_lines(shape, rng)
+        elif lifted and kind < 0.65:
             paint = draw_transplants(shape, rng, lifted)
         else:
             paint = draw_marks(shape, rng, sprites, amount=rng.uniform(0.3, 1.5))

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor, nn
 
+from backend.precision import fast_type
 from models.compact_unet import CompactFaceGenerator, RestorationUNet
 from models.face_generator import FaceGenerator
 from models.grain_level import grain_map
@@ -41,7 +42,6 @@ from models.training.loop import (
     Progress,
     Training,
     begin_with,
-    computes_bfloat16,
 )
 from models.training.settings import Settings, parse_settings
 
@@ -159,8 +159,8 @@ def restored_in_part(aged: Tensor, dice: Dice, restoration: RestorationUNet) -> 
     strength = (dice.uniform(len(aged), 0.5, 1.5).clamp_max(1) * chosen).to(aged.device)
     restoration.to(aged.device)
     x, light = aged * 2 - 1, luminance(aged)
-    kind = aged.device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=computes_bfloat16(aged.device)):
+    reduced = fast_type(aged.device) == torch.bfloat16
+    with torch.autocast(aged.device.type, torch.bfloat16, enabled=reduced):
         change: Tensor = restoration(x, torch.zeros_like(light), x, grain_map(light, light)).float()
     return torch.clamp(aged + strength * change / 2, 0, 1)
 

@@ -110,6 +110,27 @@ def draw_marks(
     return paint
 
 
+def draw_lines(shape: tuple[int, int], rng: np.random.Generator) -> Paint:
+    """Draw one to three lines through the picture, the plainest of all damage.
+
+    Among many marks they are rare, and masts, ropes and window bars are like them.
+
+    Args:
+        shape: (H, W).
+        rng: source of all choices.
+    """
+    paint = Paint.nothing(shape)
+    for _ in range(int(rng.integers(1, 4))):
+        steep = rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.02)
+        angle = steep if rng.random() < 0.6 else rng.uniform(0, 2 * np.pi)
+        path = _walk(shape, rng, angle, rng.uniform(0.6, 2.5) * max(shape), rng.uniform(0, 0.03))
+        opacity = _polyline(shape, path, int(rng.choice([1, 2, 2, 3, 3, 4, 5])))
+        level = rng.uniform(0.75, 1.0) if rng.random() < 0.65 else rng.uniform(0.0, 0.25)
+        color = np.clip(level + rng.normal(0, 0.03, 3), 0, 1)
+        paint.add(opacity * np.float32(rng.uniform(0.5, 1.0)), color, "line")
+    return paint
+
+
 def _shade_beside(paint: Paint, opacity: FloatArray, rng: np.random.Generator) -> None:
     """A crease is lit on one side and dark on the other."""
     move = np.array([[1, 0, rng.uniform(-3, 3)], [0, 1, rng.uniform(-3, 3)]])

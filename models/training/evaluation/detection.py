@@ -13,7 +13,14 @@ from backend.networks import Networks
 from backend.stages.scratches import claim_damage
 from models.training.damage_labels import DamageLabels
 from models.training.datasets import PicturePool, from_bgr
-from models.training.degradations.marks import ByteArray, FloatArray, Sprites, Tone, draw_marks
+from models.training.degradations.marks import (
+    ByteArray,
+    FloatArray,
+    Sprites,
+    Tone,
+    draw_lines,
+    draw_marks,
+)
 from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.metrics import (
     Detection,
@@ -66,6 +73,9 @@ def report_detection(
     }
     cases["light and dark, old photos"] = _look_at(
         marked_pictures(old, drawn, is_old=True), networks
+    )
+    cases["plain lines, old photos"] = _look_at(
+        marked_pictures(old, draw_lines, is_old=True), networks
     )
     if lifted:
         real = partial(draw_transplants, lifted=lifted)
