@@ -11,6 +11,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,16 +85,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InstallationError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    checks = [*CHECKS, ("pytest", ["pytest", *pytest_arguments])]
-    failed = [name for name, command in checks if not _passes(environment.python, name, command)]
+    python = [str(environment.python), "-m"]
+    # The checks run beside the tests, which wait for much of their time.
+    with ThreadPoolExecutor() as pool:
+        checks = {name: pool.submit(_captured, [*python, *command]) for name, command in CHECKS}
+        print("--- pytest", flush=True)
+        command = [*python, "pytest", *pytest_arguments]
+        tests = subprocess.call(command, cwd=CHECKOUT, env=clean_environment())
+        failed = ["pytest"] if tests != 0 else []
+        for name, check in checks.items():
+            done = check.result()
+            print(f"--- {name}\n{done.stdout}", end="", flush=True)
+            failed += [name] if done.returncode != 0 else []
     print(f"Failed: {', '.join(failed)}." if failed else "All checks passed.")
     return 1 if failed else 0
 
 
-def _passes(python: Path, name: str, command: Sequence[str]) -> bool:
-    print(f"--- {name}", flush=True)
-    status = subprocess.call([str(python), "-m", *command], cwd=CHECKOUT, env=clean_environment())
-    return status == 0
+def _captured(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 if __name__ == "__main__":

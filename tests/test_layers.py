@@ -40,6 +40,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "models/": ("models",),
     # A command, not a part: it compares our stages with recorded runs of the original.
     "models/parity": ("models", "backend"),
+    # Training and restoring ask the processor the same question.
+    "models/training/": ("models", "backend.precision"),
     # A command, too: it cuts training faces exactly as the pipeline does.
     "models/training/align_faces.py": ("models", "backend"),
     # And another: it judges the stages as users run them.

@@ -29,7 +29,13 @@ from models.registry import ModelSpec, resolve_weights
 from models.training.card import export_weights
 from models.training.damage_labels import LabelledPhotos, load_labels
 from models.training.datasets import Batch, PicturePool, from_bgr
-from models.training.degradations.marks import ByteArray, FloatArray, draw_marks, load_sprites
+from models.training.degradations.marks import (
+    ByteArray,
+    FloatArray,
+    draw_lines,
+    draw_marks,
+    load_sprites,
+)
 from models.training.evaluation.methods import damage_map, gray_of
 from models.training.evaluation.pictures import (
     DrawMarks,
@@ -131,7 +137,7 @@ def collect(data: Path, networks: Networks) -> Examples:
     sprites = load_sprites(data / "damage", "train")
     old = LabelledPhotos([data / "old"], 1024, load_labels("train"))
     photos = PicturePool([data / "photos"], 768)
-    photos.pictures = photos.pictures[::2]
+    photos.pictures = photos.pictures[::4]
     known = [(mask[..., 0] // 255, mask[..., 1] // 255) for mask in old.masks]
 
     def seen(image: FloatArray, damage: ByteArray, unknown: ByteArray, weight: float) -> Examples:
@@ -162,6 +168,7 @@ def collect(data: Path, networks: Networks) -> Examples:
             of_real(),
             of_marked(many, _WEIGHT_OF_DRAWN),
             of_marked(few, _WEIGHT_OF_DRAWN),
+            of_marked(draw_lines, _WEIGHT_OF_DRAWN),
             of_marked(partial(draw_transplants, lifted=lift_damage(old)), _WEIGHT_OF_LIFTED),
             of_lookalikes(),
         ]
