@@ -56,9 +56,9 @@ _TOLERANCE = np.ones((5, 5), np.uint8)
 # unknown, or it is a speck that could be either.
 _DAMAGED_SHARE, _UNKNOWN_SHARE, _LEAST_AREA = 0.3, 0.3, 3
 
-# Drawn marks outnumber real damage by far, and are not quite like it; what is lifted off one photo
-# and laid over another is real, but in a strange place.
-_WEIGHT_OF_DRAWN, _WEIGHT_OF_LIFTED, _WEIGHT_OF_LOOKALIKES = 0.1, 0.5, 1.0
+# Drawn marks outnumber real damage by far, and are not quite like it. What only looks like damage
+# counts most: a false repair is worse than a scratch that stays.
+_WEIGHT_OF_DRAWN, _WEIGHT_OF_LINES, _WEIGHT_OF_LIFTED, _WEIGHT_OF_LOOKALIKES = 0.1, 0.2, 1.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PlacesConfig(LoopConfig):
     weights: str = "bundled"
     width: int = 64
     members: int = 16
-    damaged: float = 3.0
+    damaged: float = 1.6
     left_out: float = 0.2
     decay: float = 2e-3
 
@@ -168,7 +168,7 @@ def collect(data: Path, networks: Networks) -> Examples:
             of_real(),
             of_marked(many, _WEIGHT_OF_DRAWN),
             of_marked(few, _WEIGHT_OF_DRAWN),
-            of_marked(draw_lines, _WEIGHT_OF_DRAWN),
+            of_marked(draw_lines, _WEIGHT_OF_LINES),
             of_marked(partial(draw_transplants, lifted=lift_damage(old)), _WEIGHT_OF_LIFTED),
             of_lookalikes(),
         ]

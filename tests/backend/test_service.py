@@ -51,7 +51,7 @@ def photo(channels: int, depth: int) -> Pixels:
     """A soft gradient with a bright scratch."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     gray = (rows + columns) / (HEIGHT + WIDTH)
-    gray[:, 20:22] = 1.0
+    gray[:, 20] = 1.0
     levels = np.repeat((gray * (2**depth - 1))[..., None], channels, axis=2)
     return levels.astype(np.uint8) if depth == 8 else levels.astype(np.uint16)
 
