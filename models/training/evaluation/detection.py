@@ -88,6 +88,7 @@ def report_detection(
         "trained on; edges two pixels tolerant. Precision, recall and F1 are those of what the "
         "pipeline repairs by itself: places that are judged as damaged, without areas too large "
         "to be filled. Old photos have damage of their own, which counts against precision here. "
+        "Plain lines are one to three through a photo. "
         "What is lifted off the old photos for tests is laid over the clean ones.",
         _table_of_cases(cases),
     )

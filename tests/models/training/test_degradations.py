@@ -16,7 +16,14 @@ from models.training.degradations.dice import Dice
 from models.training.degradations.fields import is_gray, luminance
 from models.training.degradations.jpeg import compress, compression
 from models.training.degradations.lookalikes import add_print_edges, draw_lookalikes
-from models.training.degradations.marks import Paint, Sprites, Tone, draw_marks, load_sprites
+from models.training.degradations.marks import (
+    Paint,
+    Sprites,
+    Tone,
+    draw_lines,
+    draw_marks,
+    load_sprites,
+)
 from models.training.degradations.painting import SMALLEST_CHANGE, add_marks, lay_over
 
 OPERATIONS: dict[str, Operation] = {
@@ -145,6 +152,20 @@ def test_the_mask_is_where_marks_changed_the_picture(seed: int) -> None:
     assert bool((change[~known] <= SMALLEST_CHANGE).all())
     assert not bool(((aging.mask > 0) & (aging.unsure > 0)).any())
     assert paint.kinds
+
+
+def test_plain_lines_are_long_thin_and_of_both_tones() -> None:
+    drawn = [draw_lines((100, 160), np.random.default_rng(seed)) for seed in range(40)]
+    extents = []
+    for paint in drawn:
+        assert 1 <= len(paint.kinds) <= 3
+        rows, columns = (paint.opacity > 0.4).nonzero()
+        assert len(rows) < 0.15 * paint.opacity.size
+        extents.append(max(np.ptp(rows) / 100, np.ptp(columns) / 160))
+    assert np.median(extents) > 0.6
+    levels = [(p.color.sum() / p.opacity.sum() / 3) for p in drawn if len(p.kinds) == 1]
+    assert min(levels) < 0.3
+    assert max(levels) > 0.7
 
 
 def test_a_plain_mark_on_a_plain_picture_is_its_mask() -> None:
