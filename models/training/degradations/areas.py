@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,22 @@ from models.training.degradations.marks import ByteArray, FloatArray
 
 SELECTED_SHARE, COVERED_SHARE = 0.12, 0.4
 """Of the pictures: undamaged pixels are selected; something opaque lies under the selection."""
+
+
+@dataclass(frozen=True)
+class Brush:
+    """How strokes look, in shares of the picture's longer side.
+
+    Attributes:
+        width: least and greatest.
+        longest: of a stroke; the shortest is a dot.
+    """
+
+    width: tuple[float, float]
+    longest: float
+
+
+BROAD, FINE = Brush((0.015, 0.16), 0.6), Brush((0.003, 0.015), 1.0)
 
 
 def draw_selection(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
@@ -31,20 +49,23 @@ def draw_selection(shape: tuple[int, int], rng: np.random.Generator) -> FloatArr
     return selection
 
 
-def draw_holes(shape: tuple[int, int], rng: np.random.Generator, share: float) -> FloatArray:
+def draw_holes(
+    shape: tuple[int, int], rng: np.random.Generator, share: float, brush: Brush
+) -> FloatArray:
     """Strokes that cover at least a share of the picture.
 
     Args:
         shape: (H, W).
         rng: source of all choices.
         share: in [0, 1).
+        brush: what they are drawn with.
 
     Returns:
         (H, W) float32, 0 or 1.
     """
     holes = np.zeros(shape, np.float32)
     while holes.mean() < share:
-        holes = np.maximum(holes, _strokes(shape, rng))
+        holes = np.maximum(holes, _strokes(shape, rng, brush))
     return holes
 
 
@@ -77,12 +98,12 @@ def draw_tears(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
     return canvas.astype(np.float32)
 
 
-def _strokes(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+def _strokes(shape: tuple[int, int], rng: np.random.Generator, brush: Brush = BROAD) -> FloatArray:
     """One to three strokes of a brush, dots among them."""
     canvas: ByteArray = np.zeros(shape, np.uint8)
     for _ in range(int(rng.integers(1, 4))):
-        width = rng.uniform(0.015, 0.16) * max(shape)
-        length = rng.uniform(0, 0.6) * max(shape)
+        width = rng.uniform(*brush.width) * max(shape)
+        length = rng.uniform(0, brush.longest) * max(shape)
         angles = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.3, 8))
         steps = np.stack([np.cos(angles), np.sin(angles)], 1) * length / 8
         points = rng.uniform([0, 0], [shape[1], shape[0]]) + np.cumsum(steps, axis=0)

@@ -102,9 +102,7 @@ def draw_marks(
         for _ in range(rng.poisson(mean_count * amount * area)):
             opacity = draw(shape, rng, sprites) * np.float32(rng.uniform(0.35, 1.0))
             is_light = rng.random() < 0.6 if tone == "any" else tone == "light"
-            level = rng.uniform(0.75, 1.0) if is_light else rng.uniform(0.0, 0.25)
-            color = np.clip(level + rng.normal(0, 0.03, 3), 0, 1)
-            paint.add(opacity, color, draw.__name__.strip("_"))
+            paint.add(opacity, _color(rng, is_light=is_light), draw.__name__.strip("_"))
             if draw is _fold and tone == "any" and rng.random() < 0.5:
                 _shade_beside(paint, opacity, rng)
     return paint
@@ -125,10 +123,15 @@ def draw_lines(shape: tuple[int, int], rng: np.random.Generator) -> Paint:
         angle = steep if rng.random() < 0.6 else rng.uniform(0, 2 * np.pi)
         path = _walk(shape, rng, angle, rng.uniform(0.6, 2.5) * max(shape), rng.uniform(0, 0.03))
         opacity = _polyline(shape, path, int(rng.choice([1, 2, 2, 3, 3, 4, 5])))
-        level = rng.uniform(0.75, 1.0) if rng.random() < 0.65 else rng.uniform(0.0, 0.25)
-        color = np.clip(level + rng.normal(0, 0.03, 3), 0, 1)
+        color = _color(rng, is_light=rng.random() < 0.65)
         paint.add(opacity * np.float32(rng.uniform(0.5, 1.0)), color, "line")
     return paint
+
+
+def _color(rng: np.random.Generator, *, is_light: bool) -> npt.NDArray[np.float64]:
+    """(3,): bare paper, or dirt and shadow; nearly gray."""
+    level = rng.uniform(0.75, 1.0) if is_light else rng.uniform(0.0, 0.25)
+    return np.asarray(np.clip(level + rng.normal(0, 0.03, 3), 0, 1), dtype=np.float64)
 
 
 def _shade_beside(paint: Paint, opacity: FloatArray, rng: np.random.Generator) -> None:

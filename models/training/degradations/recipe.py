@@ -138,22 +138,17 @@ def one_fault(clean: Tensor, dice: Dice) -> Aging:
     return aging
 
 
-PAPER_HOLES = (0.035, 0.125)
-"""Share of a picture of the preset `paper` that is white holes."""
-
-
 def paper(clean: Tensor, dice: Dice, paint: Tensor) -> Aging:
-    """The test of the papers as far as it is known: `original`, scratches, holes, fading, toning.
+    """The test of the papers as far as it is known: `original`, fading, toning, scratches, holes.
 
-    The papers' test pictures were never published; the strengths here are set so that the degraded
-    pictures are as far from the clean ones as theirs (12.9 dB, SSIM 0.49). Most of that distance
-    must be holes: by the papers' table a deep image prior, which fills them but cannot know of a
-    lost tone, comes back to 22.6 dB. So fading and toning alone leave 24.3 dB here (of the mean
-    squared error).
+    The papers' test pictures were never published; most of their distance from the clean ones must
+    be holes: by the papers' table a deep image prior, which fills them but cannot know of a lost
+    tone, comes back to 22.6 dB. So fading and toning alone leave 24.3 dB here (of the mean squared
+    error).
 
     Args:
         clean: (B, 3, H, W).
-        paint: (B, 4, H, W) structured damage, with white holes on a share of PAPER_HOLES.
+        paint: (B, 4, H, W) structured damage, white holes most of all.
 
     Source: Wan et al., CVPR 2020, table 1.
     """

@@ -35,10 +35,15 @@ def telea(image: FloatArray, damage: ByteArray) -> FloatArray:
     return from_bgr(cv2.inpaint(levels, damage, 3, cv2.INPAINT_TELEA)[..., ::-1])
 
 
+def one_after_the_other(image: FloatArray, damage: ByteArray) -> FloatArray:
+    """Telea, then non-local means."""
+    levels = np.round(telea(image, damage) * 255).astype(np.uint8)
+    return from_bgr(cv2.fastNlMeansDenoisingColored(levels, None, 5, 5, 7, 21)[..., ::-1])
+
+
 def classical(image: FloatArray, damage: ByteArray) -> FloatArray:
     """Telea, non-local means and a percentile stretch, as somebody with OpenCV would do it."""
-    levels = np.round(telea(image, damage) * 255).astype(np.uint8)
-    smooth = from_bgr(cv2.fastNlMeansDenoisingColored(levels, None, 5, 5, 7, 21)[..., ::-1])
+    smooth = one_after_the_other(image, damage)
     low, high = np.percentile(smooth, (0.5, 99.5))
     return np.asarray(np.clip((smooth - low) / max(high - low, 1e-3), 0, 1), dtype=np.float32)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.training.datasets import PicturePool, from_bgr
 from models.training.degradations.marks import Sprites
-from models.training.evaluation.methods import Repair, telea
+from models.training.evaluation.methods import Repair, one_after_the_other, telea
 from models.training.evaluation.metrics import (
     PerceptualDistance,
     color_drift,
@@ -17,6 +17,7 @@ from models.training.evaluation.metrics import (
 )
 from models.training.evaluation.pictures import (
     DAMAGE_ALONE,
+    PAPER_DAMAGE,
     PRESETS,
     Degraded,
     Preset,
@@ -30,7 +31,8 @@ Methods = dict[str, Repair]
 _TEXTS: dict[Preset, str] = {
     "original": "The original's four operations in random order, no holes.",
     "photo": "Lens, print, years and scanner as trained on here, with known marks.",
-    "paper": "The four operations, known marks and holes, fading and toning.",
+    "paper": "The four operations, fading and toning, known marks and narrow holes.",
+    "wide holes": "The four operations, fading and toning, known marks and wide holes.",
     "shading": "Complex shading alone: fading, clouds, vignettes, casts, yellowing, stains.",
     "scratches": "Known marks alone on otherwise clean pictures.",
     "torn": "A lost corner, a wide fold and a hole, known, on otherwise clean pictures.",
@@ -58,7 +60,11 @@ def report_restoration(
         if preset == "lifted" and not lifted:
             continue
         pictures = list(degraded_pictures(photos, preset, sprites, lifted))
-        chosen = {**methods, "Telea": telea, **repairs} if preset in DAMAGE_ALONE else methods
+        chosen = methods
+        if preset in DAMAGE_ALONE:
+            chosen = {**methods, "Telea": telea, **repairs}
+        elif preset in PAPER_DAMAGE:
+            chosen = {"Telea, non-local means": one_after_the_other, **methods}
         table = Table(["method", "PSNR", "SSIM", "perceptual", "PSNR inside", "PSNR outside"])
         for name, repair in chosen.items():
             table.rows.append([name, *_cells(pictures, repair, distance)])
