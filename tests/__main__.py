@@ -29,6 +29,9 @@ CHECKS = (
     ("mypy", ["mypy"]),
 )
 
+# A process for each core; tests/conftest.py says which tests belong together. "-n 0" ends it.
+IN_PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadgroup")
+
 # Without their dependencies, as users install them: those would bring another torch.
 OTHER_MODELS = ("spandrel==0.4.2", "einops>=0.8")
 
@@ -90,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor() as pool:
         checks = {name: pool.submit(_captured, [*python, *command]) for name, command in CHECKS}
         print("--- pytest", flush=True)
-        command = [*python, "pytest", *pytest_arguments]
+        command = [*python, "pytest", *IN_PARALLEL, *pytest_arguments]
         tests = subprocess.call(command, cwd=CHECKOUT, env=clean_environment())
         failed = ["pytest"] if tests != 0 else []
         for name, check in checks.items():

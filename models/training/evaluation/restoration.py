@@ -64,7 +64,7 @@ def report_restoration(
         if preset in DAMAGE_ALONE:
             chosen = {**methods, "Telea": telea, **repairs}
         elif preset in PAPER_DAMAGE:
-            chosen = {"Telea, non-local means": one_after_the_other, **methods}
+            chosen = {**methods, "Telea, non-local means": one_after_the_other}
         table = Table(["method", "PSNR", "SSIM", "perceptual", "PSNR inside", "PSNR outside"])
         for name, repair in chosen.items():
             table.rows.append([name, *_cells(pictures, repair, distance)])

@@ -1,0 +1,20 @@
+"""How tests are dealt out where several processes run them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and all those that share a GIMP.
+
+    What a file prepares once is then prepared once, and no two processes drive the same GIMP.
+    """
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        group = "gimp" if file.parts[0] == "gimp" else str(file)
+        item.add_marker(pytest.mark.xdist_group(group))
