@@ -71,6 +71,18 @@ def check_user(environment: Mapping[str, str]) -> None:
         raise InstallationError("error.sudo", user=user)
 
 
+def find_home() -> Path:
+    """The user's home folder.
+
+    Raises:
+        InstallationError: neither HOME nor the system's list of users names one.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InstallationError("error.no-home") from error
+
+
 def is_root() -> bool:
     return sys.platform != "win32" and os.geteuid() == 0
 

@@ -19,7 +19,7 @@ from installer.backend_process import stop_backend
 from installer.environment import Environment
 from installer.errors import InstallationError
 from installer.gimp import PluginStep, find_targets
-from installer.interpreter import check_user
+from installer.interpreter import check_user, find_home
 from installer.launcher import PROGRAM, LauncherStep, RecordStep, has_launcher
 from installer.lock import only_installation
 from installer.machine import look_at_machine
@@ -151,10 +151,10 @@ def make_plan(choices: Choices, report: Report) -> Plan:
     """Look at the machine and list the steps; changes nothing.
 
     Raises:
-        InstallationError: a profile that the user named is of no use.
+        InstallationError: a profile that the user named is of no use, or there is no home folder.
     """
+    home = find_home()
     data = data_folder().absolute()
-    home = Path.home()
     offline = OfflineFolder(choices.offline.resolve()) if choices.offline is not None else None
     environment = Environment(
         data / "environment",

@@ -6,6 +6,7 @@ in that place whose line is missing is therefore none of ours, and is not replac
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -220,13 +221,30 @@ class Archive:
         try:
             sha256 = sha256_of(made)
             place.parent.mkdir(parents=True, exist_ok=True)
-            with interruptions_held():
-                # Before the new line, which would otherwise speak of the old result for a moment.
-                place.unlink(missing_ok=True)
+            with interruptions_held(), _set_aside(place, made.with_name("old")):
                 self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
                 made.replace(place)
         except OSError as error:
             raise _not_written(place, error) from error
+
+
+@contextmanager
+def _set_aside(place: Path, aside: Path) -> Iterator[None]:
+    """Take an old result out of its place, and put it back if the new one does not get there.
+
+    It is away before the new line is written, which would otherwise speak of it for a moment.
+    """
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    has_old = os.path.lexists(place)
+    if has_old:
+        place.replace(aside)
+    try:
+        yield
+    except BaseException:
+        if has_old:
+            aside.replace(place)
+        raise
 
 
 @contextmanager

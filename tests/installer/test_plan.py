@@ -55,6 +55,15 @@ def test_a_new_machine_needs_everything_and_is_told_the_costs(home: Path) -> Non
     assert list(home.iterdir()) == [home / ".config"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="users without a home are known to Unix only")
+def test_a_user_without_a_home_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    with pytest.raises(InstallationError, match="set HOME to a folder"):
+        plan_of()
+
+
 def test_what_was_cut_short_is_finished(home: Path) -> None:
     del home
     plan = plan_of()

@@ -114,31 +114,44 @@ def degraded_pictures(
         if preset == "torn":
             yield _finished(clean, torn(clean, rng))
             continue
-        shape, of_paper = levels.shape[:2], PAPER_DAMAGE.get(preset)
-        drawn = (
-            draw_transplants(shape, rng, lifted)
-            if preset == "lifted"
-            else draw_marks(shape, rng, sprites, of_paper.marks if of_paper else 1.0)
-        )
-        if of_paper:
-            share = rng.uniform(*of_paper.share)
-            drawn.add(draw_holes(shape, rng, share, of_paper.brush), np.ones(3), "hole")
-        paint = torch.from_numpy(drawn.as_array())[None]
-        if preset == "original":
-            aging = recipe.original(clean, dice)
-        elif preset == "shading":
-            aging = recipe.shading(clean, dice)
-        elif of_paper:
-            aging = recipe.paper(clean, dice, paint)
-        elif preset == "photo":
-            aging = recipe.photo(clean, dice, paint)
-        else:
-            aging = Aging.of(clean)
-            add_marks(aging, paint)
+        drawn = _drawn(levels.shape[:2], rng, preset, sprites, lifted)
+        aging = _aged(clean, dice, preset, torch.from_numpy(drawn.as_array())[None])
         if preset == "lifted":
             # Its rim is too faint to be seen and damaged as well: what is found is grown as much.
             aging.mask = F.max_pool2d(aging.mask, 3, 1, 1)
         yield _finished(clean, aging)
+
+
+def _drawn(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    preset: Preset,
+    sprites: Sprites,
+    lifted: Sequence[Sequence[Transplant]],
+) -> Paint:
+    if preset == "lifted":
+        return draw_transplants(shape, rng, lifted)
+    damage = PAPER_DAMAGE.get(preset)
+    if damage is None:
+        return draw_marks(shape, rng, sprites)
+    drawn = draw_marks(shape, rng, sprites, damage.marks)
+    share = rng.uniform(*damage.share)
+    drawn.add(draw_holes(shape, rng, share, damage.brush), np.ones(3), "hole")
+    return drawn
+
+
+def _aged(clean: Tensor, dice: Dice, preset: Preset, paint: Tensor) -> Aging:
+    if preset == "original":
+        return recipe.original(clean, dice)
+    if preset == "shading":
+        return recipe.shading(clean, dice)
+    if preset == "photo":
+        return recipe.photo(clean, dice, paint)
+    if preset in PAPER_DAMAGE:
+        return recipe.paper(clean, dice, paint)
+    aging = Aging.of(clean)
+    add_marks(aging, paint)
+    return aging
 
 
 def torn(clean: Tensor, rng: np.random.Generator) -> Aging:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from backend.batch.archive import Recipe, open_archive
 from backend.batch.dispatch import Dispatch
 from backend.batch.inputs import find_inputs
+from backend.batch.manifest import Manifest
 from backend.batch.progress import BatchProgress
 from backend.errors import OptionsError
 from tests.backend.batch.crews import RECIPE, HereCrew, run_here, write_photo
@@ -206,6 +208,27 @@ def test_a_batch_killed_between_line_and_result_goes_on(scans: Path, tmp_path: P
     assert crew.given == ["a.png"]
     assert (out / "a.png").is_file()
     assert not (out / ".batch" / "work").exists()
+
+
+def test_an_old_result_stays_where_the_new_one_cannot_be_recorded(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run_here(scans, out)
+    old = (out / "1920" / "ü.png").read_bytes()
+    (scans / "1920" / "ü.png").unlink()
+    write_photo(scans / "1920" / "ü.png", seed=5)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Manifest, "_write", refuse)
+        run_here(scans, out)
+    assert (out / "1920" / "ü.png").read_bytes() == old
+    crew, _ = run_here(scans, out)
+    assert crew.given == ["1920/ü.png"]
+    assert (out / "1920" / "ü.png").read_bytes() != old
 
 
 @pytest.mark.parametrize("lost_bytes", [1, 20, 900])
