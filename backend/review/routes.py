@@ -192,7 +192,8 @@ def _add_work(router: APIRouter, review: Review) -> None:
 
     @router.get("/review/photos/{photo_id}/pixels")
     async def pixels(photo_id: str, size: WorkSize) -> Response:
-        return Response(review.pixels(photo_id, size), media_type="application/octet-stream")
+        shown = await anyio.to_thread.run_sync(review.pixels, photo_id, size)
+        return Response(shown, media_type="application/octet-stream")
 
     @router.post("/review/photos/{photo_id}/jobs", status_code=201)
     async def submit(photo_id: str, order: JobOrder) -> dict[str, str]:

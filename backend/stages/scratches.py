@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from backend.frames import printed_frames
+from backend.frames import printed_lines
 from backend.geometry import Box, Size
 from backend.images import Mask
 from backend.monitor import Monitor
@@ -155,7 +155,7 @@ def claim_damage(
         likely = float(inference.get("continuation", 1.0)) * sure
     found = with_continuations(probability, sure, likely)
     large = large_areas(found)
-    probability = np.where(large | printed_frames(found), np.float32(0), probability)
+    probability = np.where(large | printed_lines(found), np.float32(0), probability)
     return Claim(probability, sure, likely, bool(large.any()))
 
 

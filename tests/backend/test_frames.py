@@ -1,4 +1,4 @@
-"""Frames around a photo are no scratches; what crosses the photo is one."""
+"""Frames around a photo and its print's edges are no scratches; what crosses the photo is one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.frames import printed_frames
+from backend.frames import print_edges, printed_frames
 from backend.images import Mask
 from backend.stages.scratches import claim_damage
 from tests.backend.networks import random_networks
@@ -67,9 +67,41 @@ def test_a_round_outline_is_no_frame() -> None:
     assert not printed_frames(oval).any()
 
 
-def test_a_frame_is_not_claimed_as_damage() -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [(0, 4), (299, 6)],
+        [(100, 396), (180, 396)],
+        [(3, 30), (3, 380)],
+        [(295, 399), (297, 100)],
+    ],
+    ids=["top", "part of the bottom", "left", "right"],
+)
+def test_a_line_beside_the_border_is_an_edge(ends: list[tuple[int, int]]) -> None:
+    edge, scratch = drawn(ends, closed=False), drawn([(60, 60), (240, 330)], closed=False)
+    assert np.array_equal(print_edges(edge | scratch), edge > 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        drawn([(0, 20), (299, 20)], closed=False),
+        drawn([(100, 396), (140, 396)], closed=False),
+        drawn([(1, 30), (6, 200)], closed=False),
+        drawn([(3, 30), (3, 380), (150, 200)], closed=False),
+        np.full((400, 300), 255, np.uint8),
+        np.zeros((400, 300), np.uint8),
+    ],
+    ids=["farther in", "short", "rising", "a scratch hangs on it", "everything", "nothing"],
+)
+def test_other_findings_are_no_edges(damage: Mask) -> None:
+    assert not print_edges(damage).any()
+
+
+def test_neither_a_frame_nor_an_edge_is_claimed_as_damage() -> None:
     scratch = drawn([(150, 100), (170, 300)], closed=False)
-    probability = np.where(drawn(FRAME) | scratch, 0.99, 0.001).astype(np.float32)
+    printed = drawn(FRAME) | drawn([(3, 30), (3, 380)], closed=False)
+    probability = np.where(printed | scratch, 0.99, 0.001).astype(np.float32)
     gray = np.full(probability.shape, 0.5, np.float32)
     claim = claim_damage(probability, gray, random_networks("official"), 0.5)
     assert np.array_equal(claim.mask, scratch)
