@@ -77,15 +77,18 @@ def printed_frames(found: Mask) -> npt.NDArray[np.bool_]:
 def print_edges(found: Mask) -> npt.NDArray[np.bool_]:
     """Where findings, (H, W) with 255, run along the picture's border: (H, W)."""
     edges = np.zeros(found.shape, dtype=np.bool_)
+    size = np.array(found.shape[::-1])
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(found)
     for label in range(1, len(boxes)):
-        size = np.array(found.shape[::-1])
         extents = boxes[label, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]] / size
         if extents.max() < LEAST_EDGE:
             continue
         axis = int(extents.argmax())
         points = _points(labels, label, boxes[label])
         along, across = points[:, axis], points[:, 1 - axis]
+        if np.ptp(along) == 0:
+            # In a picture of hardly any pixels a single one is long enough.
+            continue
         # Of both borders the nearer one.
         farthest = min(
             float(np.quantile(distance, ON_LINES))

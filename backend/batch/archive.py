@@ -221,8 +221,9 @@ class Archive:
         try:
             sha256 = sha256_of(made)
             place.parent.mkdir(parents=True, exist_ok=True)
-            with interruptions_held(), _set_aside(place, made.with_name("old")):
-                self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
+            with interruptions_held():
+                with _set_aside(place, made.with_name("old")):
+                    self._manifest.add(replace(record, result=photo.result, result_sha256=sha256))
                 made.replace(place)
         except OSError as error:
             raise _not_written(place, error) from error
@@ -230,9 +231,9 @@ class Archive:
 
 @contextmanager
 def _set_aside(place: Path, aside: Path) -> Iterator[None]:
-    """Take an old result out of its place, and put it back if the new one does not get there.
+    """Take an old result out of its place, and put it back if the new line is not written.
 
-    It is away before the new line is written, which would otherwise speak of it for a moment.
+    It is away before, because the line would otherwise speak of it for a moment.
     """
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

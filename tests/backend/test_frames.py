@@ -91,8 +91,12 @@ def test_a_line_beside_the_border_is_an_edge(ends: list[tuple[int, int]]) -> Non
         drawn([(3, 30), (3, 380), (150, 200)], closed=False),
         np.full((400, 300), 255, np.uint8),
         np.zeros((400, 300), np.uint8),
+        np.full((1, 1), 255, np.uint8),
     ],
-    ids=["farther in", "short", "rising", "a scratch hangs on it", "everything", "nothing"],
+    ids=[
+        *("farther in", "short", "rising", "a scratch hangs on it", "everything", "nothing"),
+        "a picture of one pixel",
+    ],
 )
 def test_other_findings_are_no_edges(damage: Mask) -> None:
     assert not print_edges(damage).any()
