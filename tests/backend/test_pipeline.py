@@ -133,7 +133,7 @@ def test_missing_face_models_are_told_before_the_work(
 
 
 @pytest.mark.parametrize("networks_like", ["bundled", "official"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 99), height=st.integers(20, 90), width=st.integers(20, 90))
 def test_outside_the_mask_nothing_changes_when_only_scratches_are_repaired(
     networks_like: str, seed: int, height: int, width: int
