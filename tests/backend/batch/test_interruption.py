@@ -39,7 +39,7 @@ def obeyed() -> Iterator[list[int]]:
 
 
 @each_ending
-@pytest.mark.parametrize("step", ["unlink", "add", "replace"])
+@pytest.mark.parametrize("step", ["add", "replace"])
 def test_a_result_that_is_being_stored_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, step: str
 ) -> None:
