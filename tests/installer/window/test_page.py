@@ -312,7 +312,8 @@ def test_an_obstacle_is_said_before_and_a_failure_after(
             take_screenshots(browser, "installer-obstacle")
         part(browser, "look").click()
         primary = part(browser, "primary")
-        wait_for(lambda: primary.is_displayed() and primary.is_enabled())
+        # In this order: while the installer looks, the button is hidden and not disabled.
+        wait_for(lambda: primary.is_enabled() and primary.is_displayed())
         # What comes between the look and the installation.
         with read_only(user.home):
             primary.click()
