@@ -66,9 +66,9 @@ PAPER_DAMAGE: dict[Preset, Damage] = {
 }
 """Either leaves pictures as far from the clean ones as the papers' were (12.9 dB, SSIM 0.49).
 
-Methods that do not learn tell them apart: by the papers' table one after the other, denoising and
-inpainting bring theirs to 22.7 dB, and a deep image prior to 22.6 dB. Non-local means and Telea's
-inpainting get near that where the holes are narrow, and stay 3 dB below where they are wide.
+Methods that do not learn tell them apart: by the papers' table a deep image prior brings theirs to
+22.6 dB. Telea's inpainting and non-local means get near that where the holes are narrow, and stay
+3 dB below where they are wide.
 
 Source: Wan et al., CVPR 2020, table 1.
 """
